@@ -1,0 +1,50 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: Where to write. Missing folders are made.
+        data: The whole content; text is stored as UTF-8.
+
+    Raises:
+        OSError: The file could not be written (disk full, read-only, no permission).
+            What was there before is still there.
+
+    Example:
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write_whole(folder / "a.txt", "whole")
+        >>> (folder / "a.txt").read_text()
+        'whole'
+    """
+    target = Path(path)
+    content = data.encode() if isinstance(data, str) else data
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_beside_and_rename(target, content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise type(error)(
+            error.errno, f"Could not write {target.name} ({reason}); what was there before is unchanged"
+        ) from error
+
+
+def _write_beside_and_rename(target: Path, content: bytes) -> None:
+    # Same folder, so that the rename stays on one file system and is atomic.
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
