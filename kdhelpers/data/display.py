@@ -1,0 +1,41 @@
+"""How splits and tasks look in a notebook: tables that read well on light and dark themes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from torch import Tensor
+
+# No colours of our own: text inherits the theme's, and lines are see-through grey.
+_CELL = "text-align: left; padding: 0.2em 0.8em; border-bottom: 1px solid rgba(128, 128, 128, 0.35)"
+
+
+def html_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), caption: str = "") -> str:
+    """A small HTML table; the first column heads its row.
+
+    Example:
+        >>> "<th scope='row'" in html_table([["train", "4,000"]])
+        True
+    """
+    head = "".join(f"<th scope='col' style='{_CELL}'>{escape(name)}</th>" for name in header)
+    lines = [f"<tr>{head}</tr>"] if header else []
+    for first, *others in rows:
+        cells = "".join(f"<td style='{_CELL}'>{escape(text)}</td>" for text in others)
+        lines.append(f"<tr><th scope='row' style='{_CELL}'>{escape(first)}</th>{cells}</tr>")
+    title = (
+        f"<caption style='text-align: left; color: inherit'>{escape(caption)}</caption>" if caption else ""
+    )
+    return f"<table style='border-collapse: collapse; color: inherit'>{title}{''.join(lines)}</table>"
+
+
+def kind_of(inputs: Tensor | list[str]) -> str:
+    """What a row is: "texts", or "(40,) float32".
+
+    Example:
+        >>> kind_of(["hello"])
+        'texts'
+    """
+    if isinstance(inputs, Tensor):
+        return f"{tuple(inputs.shape[1:])} {str(inputs.dtype).removeprefix('torch.')}"
+    return "texts"
