@@ -1,0 +1,73 @@
+"""From a loss per row to the number that is trained on: precision, masks and reductions in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from kdhelpers.losses.checks import check_logits, check_mask, check_reduction, check_result, is_traced
+
+RowLoss = Callable[[Tensor, Tensor], Tensor]
+"""Takes student and teacher logits (..., C), returns one loss a row (...)."""
+
+
+def over_rows(
+    row_loss: RowLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None, reduction: str
+) -> Tensor:
+    """Apply a loss to every row that counts, in float32 or wider, with a teacher that gets no gradient.
+
+    Args:
+        row_loss: From logits (..., C) to losses (...).
+        student_logits: (..., C).
+        teacher_logits: (..., C).
+        mask: (...), True where a row counts; None counts all.
+        reduction: "mean" over the rows that count, "sum", or "none" for (...) with 0 where masked.
+
+    Returns:
+        A scalar, or (...) for "none". Without any row that counts: 0, with gradients of 0.
+
+    Raises:
+        ValueError: A bad argument, or NaN logits in a row that counts.
+
+    Example:
+        >>> over_rows(lambda s, t: (s - t).sum(-1), torch.ones(2, 3), torch.zeros(2, 3), None, "mean")
+        tensor(3.)
+    """
+    check_reduction(reduction)
+    check_logits(student_logits, teacher_logits)
+    if mask is None:
+        losses = row_loss(*_precise(student_logits, teacher_logits))
+    else:
+        check_mask(mask, student_logits.shape[:-1])
+        losses = _masked(row_loss, student_logits, teacher_logits, mask)
+    loss = _reduced(losses, mask, reduction)
+    check_result(loss, student_logits, teacher_logits, mask)
+    return loss
+
+
+def _precise(student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
+    widest = torch.promote_types(student_logits.dtype, teacher_logits.dtype)
+    dtype = torch.promote_types(widest, torch.float32)
+    return student_logits.to(dtype), teacher_logits.detach().to(dtype)
+
+
+def _masked(row_loss: RowLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor) -> Tensor:
+    # What stands in a masked row (padding, even NaN) must reach neither the loss nor the gradient.
+    if is_traced(student_logits, teacher_logits, mask):
+        hidden = ~mask.unsqueeze(-1)
+        student, teacher = student_logits.masked_fill(hidden, 0), teacher_logits.masked_fill(hidden, 0)
+        return row_loss(*_precise(student, teacher)).masked_fill(~mask, 0)
+    # Only the rows that count are computed: prompts and padding are often most of a batch of text.
+    losses = row_loss(*_precise(student_logits[mask], teacher_logits[mask]))
+    return losses.new_zeros(mask.shape).masked_scatter(mask, losses)
+
+
+def _reduced(losses: Tensor, mask: Tensor | None, reduction: str) -> Tensor:
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return losses.sum()
+    count = max(losses.numel(), 1) if mask is None else mask.sum().clamp(min=1)
+    return losses.sum() / count
