@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .display import rows_said
+
 # What torch's cross entropy ignores by default as well.
 NO_LABEL = -100
 
@@ -81,7 +83,7 @@ def checked_rows(rows: Tensor | Sequence[int] | Sequence[bool] | slice, n: int) 
         raise ValueError(f"rows must be row numbers (k,) or a boolean mask ({n},), not {_dtype(picked)}.")
     outside = (picked < -n) | (picked >= n)
     if outside.any():
-        raise IndexError(f"There is no row {int(picked[outside][0])}: the split has {n:,} rows.")
+        raise IndexError(f"There is no row {int(picked[outside][0])}: the split has {rows_said(n)}.")
     return picked.long()
 
 
@@ -94,7 +96,9 @@ def _as_tensor(values: Tensor | Sequence[int] | Sequence[bool], name: str) -> Te
 
 def _check_length(found: int, n: int, name: str) -> None:
     if found != n:
-        raise ValueError(f"{name} has {found:,} rows, but there are {n:,} ids: every row needs both.")
+        raise ValueError(
+            f"{name} has {rows_said(found)}, but the ids name {rows_said(n)}: each row needs both."
+        )
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -39,3 +39,13 @@ def kind_of(inputs: Tensor | list[str]) -> str:
     if isinstance(inputs, Tensor):
         return f"{tuple(inputs.shape[1:])} {str(inputs.dtype).removeprefix('torch.')}"
     return "texts"
+
+
+def rows_said(n: int) -> str:
+    """How many rows, in words that fit.
+
+    Example:
+        >>> rows_said(1), rows_said(4000)
+        ('1 row', '4,000 rows')
+    """
+    return "1 row" if n == 1 else f"{n:,} rows"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .checks import NO_LABEL, checked_ids, checked_inputs, checked_labels, checked_mask, checked_rows
-from .display import html_table, kind_of
+from .display import html_table, kind_of, rows_said
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,8 +110,8 @@ class Split:
         unknown = [id for id in wanted if not isinstance(id, Hashable) or id not in self._row_of]
         if unknown:
             raise ValueError(
-                f"{len(unknown):,} of {len(wanted):,} ids are not in this split, the first is {unknown[0]!r}: "
-                f"its ids look like {self.ids[0]!r}."
+                f"{len(unknown):,} of {len(wanted):,} ids are not in this split, the first is "
+                f"{unknown[0]!r}: the split's ids look like {self.ids[0]!r}."
             )
         return self.take([self._row_of[id] for id in wanted])
 
@@ -147,8 +147,7 @@ class Split:
 
     def __repr__(self) -> str:
         slices = f", slices {', '.join(self.slices)}" if self.slices else ""
-        rows = "1 row" if len(self) == 1 else f"{len(self):,} rows"
-        return f"Split({rows}, {kind_of(self.inputs)}, {self._labels_said()}{slices})"
+        return f"Split({rows_said(len(self))}, {kind_of(self.inputs)}, {self._labels_said()}{slices})"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -156,7 +155,7 @@ class Split:
             ("inputs", kind_of(self.inputs)),
             ("labels", self._labels_said()),
             ("ids", f"{self.ids[0]} … {self.ids[-1]}"),
-            *((f"slice {name}", f"{int(mask.sum()):,} rows") for name, mask in self.slices.items()),
+            *((f"slice {name}", rows_said(int(mask.sum()))) for name, mask in self.slices.items()),
         ]
         return html_table(rows)
 
