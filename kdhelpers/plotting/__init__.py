@@ -1,0 +1,21 @@
+"""Figures used twice or more, each shown with its description."""
+
+from kdhelpers.plotting.drawing import (
+    bars_with_intervals,
+    lines_with_intervals,
+    plot_signals,
+    scatter_tradeoff,
+)
+from kdhelpers.plotting.showing import explore, show
+from kdhelpers.plotting.style import PALETTE, new_figure
+
+__all__ = [
+    "PALETTE",
+    "bars_with_intervals",
+    "explore",
+    "lines_with_intervals",
+    "new_figure",
+    "plot_signals",
+    "scatter_tradeoff",
+    "show",
+]
