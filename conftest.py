@@ -1,0 +1,11 @@
+"""How all that pytest runs is run: without widgets, with a study folder of its own, with one thread."""
+
+import os
+import tempfile
+
+# One thread: small models gain nothing from a second, and lose much when another run shares the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["KDHELPERS_WIDGETS"] = "0"
+
+_study = tempfile.TemporaryDirectory(prefix="kdhelpers-study-")
+os.environ.setdefault("KDHELPERS_STATE", _study.name)

@@ -1,0 +1,164 @@
+"""Run the lessons from top to bottom in fresh kernels and save them with their outputs.
+
+    python scripts/save_lessons.py                     # all of them
+    python scripts/save_lessons.py 03_soft_targets     # one
+    python scripts/save_lessons.py --no-run            # only tidy, and write badges and install cells anew
+
+Each header's time and memory, the README's table and its picture are written from what was measured and
+drawn. A lesson that fails is not saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from lessons import HEADLINE, ROOT, TABLE, Cost, lesson_paths, readme_table
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from tidy_lesson import tidy
+
+from kdhelpers.files import write_whole
+
+IMAGE = re.compile(r"<img\b[^>]*>")
+PICTURE = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=\s]+)"')
+ALT = re.compile(r'alt="([^"]*)"')
+
+
+class PeakMemory(threading.Thread):
+    """Watch the memory of this process' children (the kernel) from outside; ``gigabytes`` is the peak."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.gigabytes = 0.0
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(0.1):
+            self.gigabytes = max(
+                self.gigabytes, sum(map(_resident, psutil.Process().children(recursive=True)))
+            )
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        return process.memory_info().rss / 1e9
+    except psutil.Error:  # It ended while we looked.
+        return 0.0
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> Cost:
+    """Execute a notebook in place in a fresh kernel, as a reader without a front end would.
+
+    Args:
+        notebook: What to run; its outputs are replaced.
+        folder: Where the kernel starts.
+    """
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", record_timing=False, store_widget_state=False,
+        resources={"metadata": {"path": str(folder)}},
+    )  # fmt: skip
+    memory = PeakMemory()
+    memory.start()
+    started = time.perf_counter()
+    try:
+        client.execute()
+    finally:
+        memory.stop()
+    return Cost(round(time.perf_counter() - started), memory.gigabytes)
+
+
+def save(path: Path, execute: bool = True) -> Cost | None:
+    """Run (unless told not to), tidy and write one lesson."""
+    notebook = nbformat.read(path, as_version=4)
+    cost = run(notebook, path.parent) if execute else None
+    tidy(notebook, path.stem, cost)
+    nbformat.validate(notebook)
+    write_whole(path, nbformat.writes(notebook, version=nbformat.NO_CONVERT) + "\n")
+    return cost
+
+
+def headline(notebook: nbformat.NotebookNode) -> tuple[bytes, str] | None:
+    """The picture under the cell tagged ``headline`` and its alt text, if there is one."""
+    for cell in notebook.cells:
+        outputs = cell.outputs if "headline" in cell.metadata.get("tags", []) else []
+        for output in outputs:
+            image = IMAGE.search("".join(output.get("data", {}).get("text/html", "")))
+            picture = image and PICTURE.search(image[0])
+            if picture:
+                return base64.b64decode(picture[1]), html.unescape(ALT.search(image[0])[1])
+    return None
+
+
+def write_readme(root: Path = ROOT) -> None:
+    """Write what the README shows of the lessons: their table, and the picture in docs/headline.png."""
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    text = TABLE.sub(lambda found: found[1] + readme_table(root) + found[2], text)
+    for path in lesson_paths(root):
+        if found := headline(nbformat.read(path, as_version=4)):
+            picture, alt = found
+            write_whole(root / "docs" / "headline.png", picture)
+            line = f"![{alt}](docs/headline.png)\n"
+            text = HEADLINE.sub(lambda marks, line=line: marks[1] + line + marks[2], text)
+    write_whole(readme, text)
+
+
+def chosen(names: list[str]) -> list[Path]:
+    """The lessons asked for, by name or number; all when none is named."""
+    wanted = {Path(name).name.removesuffix(".ipynb") for name in names}
+    paths = {path.stem: path for path in lesson_paths()}
+    by_number = {stem[:2]: stem for stem in paths}
+    stems = {by_number.get(name, name) for name in wanted}
+    if unknown := stems - paths.keys():
+        sys.exit(
+            f"No such lesson: {', '.join(sorted(unknown))}. There are: {', '.join(paths) or 'none yet'}."
+        )
+    return [path for stem, path in paths.items() if not names or stem in stems]
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "names", nargs="*", help="lessons to save, by name or number; all when none is given"
+    )
+    options.add_argument("--no-run", action="store_true", help="tidy without executing")
+    arguments = options.parse_args()
+    failed = []
+    with tempfile.TemporaryDirectory() as state:
+        # One thread: small models gain nothing from a second, and lose much when the cores are shared.
+        os.environ.update(KDHELPERS_WIDGETS="0", KDHELPERS_STATE=state, OMP_NUM_THREADS="1")
+        for path in chosen(arguments.names):
+            print(f"{path.stem} ... ", end="", flush=True)
+            try:
+                cost = save(path, execute=not arguments.no_run)
+            except CellExecutionError as error:
+                failed.append(path.stem)
+                print(f"failed, not saved\n{error}", flush=True)
+            else:
+                print(f"{cost.seconds} s, {cost.memory:.2f} GB" if cost else "tidied", flush=True)
+    if failed:
+        print(f"Not saved: {', '.join(failed)}. README left as it was.")
+        return 1
+    write_readme()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
