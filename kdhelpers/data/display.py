@@ -8,21 +8,24 @@ from html import escape
 from torch import Tensor
 
 # No colours of our own: text inherits the theme's, and lines are see-through grey.
-_CELL = "text-align: left; padding: 0.2em 0.8em; border-bottom: 1px solid rgba(128, 128, 128, 0.35)"
+_LEFT = "text-align: left; padding: 0.2em 0.8em; border-bottom: 1px solid rgba(128, 128, 128, 0.35)"
+_RIGHT = _LEFT.replace("left", "right", 1)
 
 
 def html_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), caption: str = "") -> str:
-    """A small HTML table; the first column heads its row.
+    """A small HTML table; the first column heads its row. With a header, the other columns hold numbers.
 
     Example:
         >>> "<th scope='row'" in html_table([["train", "4,000"]])
         True
     """
-    head = "".join(f"<th scope='col' style='{_CELL}'>{escape(name)}</th>" for name in header)
+    style = _RIGHT if header else _LEFT  # numbers are compared digit below digit
+    heads = [(name, style if at else _LEFT) for at, name in enumerate(header)]
+    head = "".join(f"<th scope='col' style='{side}'>{escape(name)}</th>" for name, side in heads)
     lines = [f"<tr>{head}</tr>"] if header else []
     for first, *others in rows:
-        cells = "".join(f"<td style='{_CELL}'>{escape(text)}</td>" for text in others)
-        lines.append(f"<tr><th scope='row' style='{_CELL}'>{escape(first)}</th>{cells}</tr>")
+        cells = "".join(f"<td style='{style}'>{escape(text)}</td>" for text in others)
+        lines.append(f"<tr><th scope='row' style='{_LEFT}'>{escape(first)}</th>{cells}</tr>")
     title = (
         f"<caption style='text-align: left; color: inherit'>{escape(caption)}</caption>" if caption else ""
     )

@@ -1,0 +1,98 @@
+"""Costs that are timed on this machine, together with the counted ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .counts import bytes_on_disk, count_flops, count_parameters
+from .running import device_of, eval_mode, one_row
+from .table import Costs
+
+THROUGHPUT_SECONDS = 0.5
+THROUGHPUT_BATCHES = 3
+
+
+def measure_costs(
+    model: nn.Module,
+    example: Tensor | list[str],
+    *,
+    repeats: int = 200,
+    warmup: int = 20,
+    batch_size: int = 256,
+) -> Costs:
+    """Measure what a model costs where its parameters are; its modes (train or eval) are kept.
+
+    Latency is timed one call after the other, each with one example and each until the device is done.
+    Throughput is the median over batches, for half a second and at least three of them.
+
+    Args:
+        model: Any model that takes the example as its one argument.
+        example: One row: a tensor (1, ...) or a list with one text.
+        repeats: How many calls are timed for the latency, 10 or more.
+        warmup: How many calls go before, untimed.
+        batch_size: Copies of the example in a batch, for the throughput.
+
+    Raises:
+        ValueError: The example is not one row, or a number is too small.
+
+    Example:
+        >>> costs = measure_costs(nn.Linear(40, 10), torch.zeros(1, 40), repeats=10)
+        >>> costs.parameters, costs.flops
+        (410, 800)
+    """
+    if repeats < 10 or warmup < 0 or batch_size < 1:
+        raise ValueError(
+            f"repeats must be 10 or more, warmup 0 or more and batch_size 1 or more, "
+            f"not {repeats}, {warmup} and {batch_size}."
+        )
+    example, device = one_row(example, model), device_of(model)
+    batch = example * batch_size if isinstance(example, list) else torch.cat([example] * batch_size)
+    with eval_mode(model), torch.inference_mode():
+        latencies = _milliseconds(lambda: model(example), device, repeats, warmup)
+        batches = _batch_milliseconds(lambda: model(batch), device)
+    return Costs(
+        parameters=count_parameters(model),
+        bytes=bytes_on_disk(model),
+        flops=count_flops(model, example),
+        latency_p50_ms=float(np.percentile(latencies, 50)),
+        latency_p95_ms=float(np.percentile(latencies, 95)),
+        throughput=1e3 * batch_size / float(np.median(batches)),
+        batch_size=batch_size,
+        device=device.type,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _milliseconds(call: Callable[[], object], device: torch.device, repeats: int, warmup: int) -> list[float]:
+    for _ in range(warmup):
+        call()
+    return [_milliseconds_of(call, device) for _ in range(repeats)]
+
+
+def _batch_milliseconds(call: Callable[[], object], device: torch.device) -> list[float]:
+    call()
+    times: list[float] = []
+    while len(times) < THROUGHPUT_BATCHES or sum(times) < 1e3 * THROUGHPUT_SECONDS:
+        times.append(_milliseconds_of(call, device))
+    return times
+
+
+def _milliseconds_of(call: Callable[[], object], device: torch.device) -> float:
+    _wait_for(device)
+    start = time.perf_counter()
+    call()
+    _wait_for(device)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _wait_for(device: torch.device) -> None:
+    # GPUs return before they are done.
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

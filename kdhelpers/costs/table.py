@@ -1,0 +1,137 @@
+"""Costs, and how they look beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..data.display import html_table
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What `measure_costs` found; times hold for this device and this many threads.
+
+    Args:
+        parameters: Numbers the model learns; shared ones once.
+        bytes: Size of a safetensors file of its state.
+        flops: Of one example; a multiplication with its addition counts as 2.
+        latency_p50_ms: Median milliseconds for one example.
+        latency_p95_ms: Milliseconds that 95% of the calls stayed below.
+        throughput: Examples per second in batches.
+        batch_size: Examples in such a batch.
+        device: Where it ran.
+        threads: How many CPU threads PyTorch used.
+
+    Example:
+        >>> print(Costs(650, 2772, 1300, 0.0121, 0.0154, 812_000.0, 256, "cpu", 2))
+               parameters     size  FLOPs  latency p50  latency p95  throughput
+        model         650  2.77 kB  1.3 k     0.012 ms     0.015 ms     812 k/s
+    """
+
+    parameters: int
+    bytes: int
+    flops: int
+    latency_p50_ms: float
+    latency_p95_ms: float
+    throughput: float
+    batch_size: int
+    device: str
+    threads: int
+
+    def __str__(self) -> str:
+        return str(CostsTable({"model": self}))
+
+    def _repr_html_(self) -> str:
+        return CostsTable({"model": self})._repr_html_()
+
+
+@dataclass(frozen=True)
+class CostsTable:
+    """Costs side by side, made by `costs_table`: shown as a table in a notebook and by `print`.
+
+    Example:
+        >>> CostsTable({"one": Costs(1, 2, 3, 4.0, 5.0, 6.0, 7, "cpu", 1)}).rows["one"].flops
+        3
+    """
+
+    rows: Mapping[str, Costs]
+
+    def _cells(self) -> list[list[str]]:
+        first = next(iter(self.rows.values()))
+        return [[name, *_told(costs, None if costs is first else first)] for name, costs in self.rows.items()]
+
+    def _conditions(self) -> str:
+        found = {(costs.device, costs.threads, costs.batch_size) for costs in self.rows.values()}
+        return "; ".join(
+            f"measured on {device} with {threads} {'thread' if threads == 1 else 'threads'}, "
+            f"throughput in batches of {batch_size:,}"
+            for device, threads, batch_size in sorted(found)
+        )
+
+    def __str__(self) -> str:
+        cells = [["", *_COLUMNS], *self._cells()]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+            for row in cells
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return html_table(self._cells(), header=["model", *_COLUMNS], caption=self._conditions())
+
+
+_COLUMNS = ("parameters", "size", "FLOPs", "latency p50", "latency p95", "throughput")
+
+
+def _told(costs: Costs, first: Costs | None) -> list[str]:
+    values = (
+        (f"{costs.parameters:,}", "parameters"),
+        (f"{_short(costs.bytes)}B", "bytes"),
+        (_short(costs.flops).strip(), "flops"),
+        (f"{_digits(costs.latency_p50_ms)} ms", "latency_p50_ms"),
+        (f"{_digits(costs.latency_p95_ms)} ms", "latency_p95_ms"),
+        (f"{_short(costs.throughput)}/s", "throughput"),
+    )
+    return [text + _share(costs, first, name) for text, name in values]
+
+
+def _share(costs: Costs, first: Costs | None, name: str) -> str:
+    if first is None or not getattr(first, name):
+        return ""
+    return f" ({_digits(getattr(costs, name) / getattr(first, name))}×)"
+
+
+def _short(number: float) -> str:
+    """Two or three digits and a decimal prefix, such as "1.3 k"."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:  # so that 999,950 is "1 M", not "1000 k"
+            return f"{number / size:.3g} {prefix}"
+    return f"{number:.3g} "
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def costs_table(costs: Mapping[str, Costs]) -> CostsTable:
+    """Compare the costs of several models; shares are of the first one.
+
+    Raises:
+        ValueError: There is nothing to compare.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from kdhelpers.costs import measure_costs
+        >>> teacher, student = nn.Linear(40, 400), nn.Linear(40, 10)
+        >>> example = torch.zeros(1, 40)
+        >>> table = costs_table({"teacher": measure_costs(teacher, example, repeats=10),
+        ...                      "student": measure_costs(student, example, repeats=10)})
+        >>> "410 (0.025×)" in str(table)
+        True
+    """
+    if not costs:
+        raise ValueError("There are no costs to compare: pass at least one, such as {'student': costs}.")
+    return CostsTable(dict(costs))
