@@ -22,7 +22,7 @@ def difference(got: Any, want: Any, tolerance: float, *, show: bool = True) -> s
 
     Example:
         >>> difference(torch.zeros(2, 3), torch.zeros(3, 2), 1e-5)
-        'the shape is (2, 3), wanted (3, 2)'
+        'it has shape (2, 3), wanted shape (3, 2)'
         >>> difference([1, 2], [1, 2], 1e-5) is None
         True
     """
@@ -147,9 +147,8 @@ def _wrong_kind(got: Any, want: Any) -> str | None:
         return f"it is {_kind(got)}, wanted {_kind(want)}"
     shape, wanted = tuple(as_tensor(got).shape), tuple(as_tensor(want).shape)
     if shape != wanted:
-        return (
-            f"the shape is {shape}, wanted {wanted}" if shape else f"it is one number, wanted shape {wanted}"
-        )
+        has = f"has shape {shape}" if shape else "is one number"
+        return f"it {has}, wanted {f'shape {wanted}' if wanted else 'one number'}"
     # A single number may be written 4 or 4.0; a tensor of labels may not be floats.
     if shape and _family(got) != _family(want):
         return f"the dtype is {_dtype(got)}, wanted {_dtype(want)}"
