@@ -212,9 +212,8 @@ def distillation_loss(
 ) -> Tensor:
     """Learn from teacher and labels: kd_weight T² KL(p‖q) + (1 - kd_weight) cross-entropy, row by row.
 
-    A row without a label learns from the teacher alone: its cross-entropy counts as 0, and the mean is
-    over all rows, so that a batch may be split and the parts weighted by their rows without
-    changing the result. Hinton et al. 2015, arXiv:1503.02531.
+    A row without a label learns from the teacher alone: its cross-entropy counts as 0 and the mean is over
+    all rows, so that splitting a batch changes nothing. Hinton et al. 2015, arXiv:1503.02531.
 
     Args:
         student_logits: (..., C).

@@ -6,14 +6,9 @@ a softmax that has reached 0 is -inf, and its gradient NaN.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-# Stands in for log 0: any product with a probability of 0 is then 0, where that with -inf would be NaN.
-_LOG_OF_NOTHING = -1e30
 
 
 def kl_rows(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -24,10 +19,7 @@ def kl_rows(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         tensor([0., 0.])
     """
     log_p, log_q = log_softened(teacher, temperature), log_softened(student, temperature)
-    p = log_p.exp()
-    # 0 log 0 = 0, also where q is 0 too and the difference is -inf minus -inf.
-    ratio = (log_p - log_q).masked_fill_(p == 0, 0)
-    return (p * ratio).sum(-1) * temperature**2
+    return _divergence(log_p.exp(), log_p, log_q) * temperature**2
 
 
 def reverse_kl_rows(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -48,7 +40,8 @@ def soft_label_rows(student: Tensor, teacher: Tensor, temperature: float) -> Ten
         tensor([0.6931, 0.6931])
     """
     p, log_q = log_softened(teacher, temperature).exp(), log_softened(student, temperature)
-    return (p * log_q.masked_fill(p == 0, 0)).sum(-1) * -(temperature**2)
+    terms = _without(p == 0, p * log_q)
+    return terms.sum(-1) * -(temperature**2)
 
 
 def js_rows(student: Tensor, teacher: Tensor, temperature: float, beta: float) -> Tensor:
@@ -58,12 +51,12 @@ def js_rows(student: Tensor, teacher: Tensor, temperature: float, beta: float) -
         >>> js_rows(torch.zeros(2, 3), torch.zeros(2, 3), 2.0, 0.5)
         tensor([0., 0.])
     """
-    log_p = log_softened(teacher, temperature).clamp(min=_LOG_OF_NOTHING)
-    log_q = log_softened(student, temperature).clamp(min=_LOG_OF_NOTHING)
-    log_m = torch.logaddexp(log_p + _log(beta), log_q + _log(1 - beta))
-    from_teacher = log_p.exp() * (log_p - log_m)
-    from_student = log_q.exp() * (log_q - log_m)
-    return (beta * from_teacher + (1 - beta) * from_student).sum(-1) * temperature**2
+    log_p, log_q = log_softened(teacher, temperature), log_softened(student, temperature)
+    p, q = log_p.exp(), log_q.exp()
+    # Where both have underflowed the floor keeps the logarithm finite; p and q are 0 there.
+    log_m = q.lerp(p, beta).clamp(min=torch.finfo(q.dtype).tiny).log()
+    towards_teacher, towards_student = _divergence(p, log_p, log_m), _divergence(q, log_q, log_m)
+    return (beta * towards_teacher + (1 - beta) * towards_student) * temperature**2
 
 
 def mse_rows(student: Tensor, teacher: Tensor, centred: bool) -> Tensor:
@@ -74,11 +67,12 @@ def mse_rows(student: Tensor, teacher: Tensor, centred: bool) -> Tensor:
         tensor([1.])
     """
     absent = student.isneginf() & teacher.isneginf()
-    classes = (~absent).sum(-1, keepdim=True)
+    classes = student.shape[-1] - absent.sum(-1)
     difference = (student - teacher).masked_fill(absent, 0)
     if centred:
-        difference = (difference - difference.sum(-1, keepdim=True) / classes).masked_fill(absent, 0)
-    return (difference.square() / classes).sum(-1)
+        mean = (difference.sum(-1) / classes).unsqueeze(-1)
+        difference = (difference - mean).masked_fill(absent, 0)
+    return difference.square().sum(-1) / classes
 
 
 def label_rows(student: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
@@ -126,5 +120,13 @@ def log_softened(logits: Tensor, temperature: float) -> Tensor:
     return F.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
 
 
-def _log(share: float) -> float:
-    return math.log(share) if share > 0 else -math.inf
+def _divergence(p: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
+    # 0 log 0 = 0, also where q is 0 too and the difference is -inf minus -inf.
+    return (p * _without(p == 0, log_p - log_q)).sum(-1)
+
+
+def _without(places: Tensor, values: Tensor) -> Tensor:
+    # Fills fresh values in place. What follows multiplies by 0 there, so the gradient is 0 as well and
+    # autograd need not spend a pass of its own on the filling.
+    with torch.no_grad():
+        return values.masked_fill_(places, 0)
