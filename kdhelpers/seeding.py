@@ -75,9 +75,32 @@ def seeded(build: Callable[[], T], seed: int) -> T:
         >>> torch.equal(one.weight, two.weight)
         True
     """
-    with _global_state_kept():
-        seed_everything(seed)
+    with seeded_randomness(seed):
         return build()
+
+
+@contextmanager
+def seeded_randomness(seed: int) -> Iterator[None]:
+    """A block whose global randomness starts from a seed; afterwards everything is as it was before.
+
+    Args:
+        seed: A whole number from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: The seed is not such a number.
+
+    Example:
+        >>> with seeded_randomness(1):
+        ...     first = torch.rand(2)
+        >>> with seeded_randomness(1):
+        ...     again = torch.rand(2)
+        >>> torch.equal(first, again)
+        True
+    """
+    checked = _checked(seed)
+    with _global_state_kept():
+        seed_everything(checked)
+        yield
 
 
 def _checked(seed: int) -> int:
