@@ -32,6 +32,7 @@ from kdhelpers.files import write_whole
 
 IMAGE = re.compile(r"<img\b[^>]*>")
 PICTURE = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=\s]+)"')
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 ALT = re.compile(r'alt="([^"]*)"')
 
 
@@ -85,8 +86,12 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> Cost:
 def save(path: Path, execute: bool = True) -> Cost | None:
     """Run (unless told not to), tidy and write one lesson."""
     notebook = nbformat.read(path, as_version=4)
-    cost = run(notebook, path.parent) if execute else None
-    tidy(notebook, path.stem, cost)
+    tidy(notebook, path.stem)  # Before it runs, so that the cells that run are the cells that are saved.
+    if execute:
+        cost = run(notebook, path.parent)
+        tidy(notebook, path.stem, cost)
+    else:
+        cost = None
     nbformat.validate(notebook)
     write_whole(path, nbformat.writes(notebook, version=nbformat.NO_CONVERT) + "\n")
     return cost
@@ -150,7 +155,7 @@ def main() -> int:
                 cost = save(path, execute=not arguments.no_run)
             except CellExecutionError as error:
                 failed.append(path.stem)
-                print(f"failed, not saved\n{error}", flush=True)
+                print("failed, not saved\n" + COLOURS.sub("", str(error)), flush=True)
             else:
                 print(f"{cost.seconds} s, {cost.memory:.2f} GB" if cost else "tidied", flush=True)
     if failed:

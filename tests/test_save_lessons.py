@@ -24,14 +24,22 @@ def notebook_of(*sources: str) -> nbformat.NotebookNode:
 
 def test_a_lesson_is_run_measured_and_tidied(tmp_path: Path) -> None:
     path = tmp_path / "00_adds.ipynb"
-    nbformat.write(notebook_of("import sys\n1 + 1", "print('bar 50%|##  | 1/2', file=sys.stderr)"), path)
+    notebook = notebook_of("", "import sys\n1 + 1", "print('bar 50%|##  | 1/2', file=sys.stderr)")
+    notebook.cells[1].metadata["tags"] = ["install"]
+    nbformat.write(notebook, path)
     save_lessons.save(path)
     saved = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     nbformat.validate(saved)
-    header, adds, bar = saved.cells
-    assert (adds.execution_count, adds.outputs[0].data["text/plain"]) == (1, "2")
+    header, install, adds, bar = saved.cells
+    assert (install.execution_count, install.source) == (1, lessons.install_source())
+    assert (adds.execution_count, adds.outputs[0].data["text/plain"]) == (2, "2")
     assert bar.outputs == []
-    assert [cell.id for cell in saved.cells] == ["a-lesson", "a-lesson-code", "a-lesson-code-2"]
+    assert [cell.id for cell in saved.cells] == [
+        "a-lesson",
+        "a-lesson-install",
+        "a-lesson-code",
+        "a-lesson-code-2",
+    ]
     assert saved.metadata.keys() == {"kernelspec", "language_info"}
     assert lessons.read_cost(saved).seconds >= 5
     assert "<!-- measured -->**Time and memory:**" in header.source
