@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from numbers import Real
 from string import Formatter
 from typing import Any
 
@@ -81,11 +82,12 @@ def _listed(names: list[str]) -> str:
 
 def _plain(name: str, number: Any) -> Any:
     single = _single(number)
-    if single is None or isinstance(single, (list, tuple, set, dict)) or hasattr(single, "tolist"):
+    # By exact type: an estimate may well be a named tuple.
+    if type(single) in (type(None), list, tuple, set, dict) or hasattr(single, "tolist"):
         raise ValueError(f"The claim's {name} is a {type(single).__name__}; give one number.")
     # An estimate or a difference is as bad as its worst part.
     parts = [single, *(getattr(single, part, None) for part in ("value", "mean", "low", "high"))]
-    if any(isinstance(part, (int, float)) and math.isnan(part) for part in parts):
+    if any(isinstance(part, Real) and math.isnan(part) for part in parts):
         raise ValueError(f"The claim's {name} is NaN: something before it went wrong.")
     return single
 
