@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
+from kdhelpers.devices import best_device
 from kdhelpers.extras import need
 from kdhelpers.files import write_whole
 from kdhelpers.frontend import has_widgets, in_notebook
-from kdhelpers.speed import REFERENCE_STEP_MS, best_device, measure_step_ms
+from kdhelpers.speed import REFERENCE_STEP_MS, measure_step_ms
 from kdhelpers.study.place import state_folder
 
 GIGABYTE = 1024**3
@@ -109,7 +110,7 @@ def _python() -> Finding:
 
 
 def _torch() -> Finding:
-    version, device = str(torch.__version__), best_device()
+    version, device = str(torch.__version__), best_device().type
     where = {
         "cpu": "the processor, which is all the lessons need",
         "cuda": "an NVIDIA GPU",
@@ -132,7 +133,7 @@ def _processor() -> Finding:
 
 def _memory() -> Finding:
     free = need("psutil", extra="course").virtual_memory().available
-    found = f"{_size(free)} of memory free."
+    found = f"{free / GIGABYTE:.1f} GB of memory free."
     if free < GIGABYTE:
         return Finding("Memory", "problem", f"Only {found} Close other programs: a lesson needs about 1 GB.")
     if free < 2 * GIGABYTE:
@@ -142,7 +143,7 @@ def _memory() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(Path.home()).free
-    found = f"{_size(free)} of disk free."
+    found = f"{free / GIGABYTE:.1f} GB of disk free."
     if free < GIGABYTE / 5:
         return Finding("Disk", "problem", f"Only {found} Downloaded data needs about 0.2 GB.")
     return Finding("Disk", "ok", found)
@@ -207,7 +208,10 @@ def _speed() -> Finding:
     ratio = measure_step_ms() / REFERENCE_STEP_MS
     if ratio > 1.5:
         times = f"about {ratio:.0f} times" if ratio >= 2 else "up to twice"
-        return Finding("Speed", "note", f"Lessons will take {times} as long as measured.")
+        said = (
+            f"Just now, lessons would take {times} as long as measured: close other programs if any are busy."
+        )
+        return Finding("Speed", "note", said)
     pace = "less time than" if ratio < 0.6 else "about as long as"
     return Finding("Speed", "ok", f"Lessons will take {pace} measured.")
 
@@ -236,10 +240,6 @@ def _at_least(version: str, least: str) -> bool:
         return [int(part) for part in re.findall(r"\d+", text.split("+")[0])[:3]]
 
     return numbers(version) >= numbers(least)
-
-
-def _size(count: int) -> str:
-    return f"{count / GIGABYTE:.1f} GB"
 
 
 def _row(finding: Finding) -> str:

@@ -8,22 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from kdhelpers.devices import best_device
+
 # What the step takes on the machine that the lessons were measured on.
 REFERENCE_STEP_MS = 1.0
 SECONDS = 0.6
 STEPS = 5
-
-
-def best_device() -> str:
-    """What training uses unless told otherwise: an NVIDIA GPU, else Apple's, else the processor.
-
-    Example:
-        >>> best_device() in ("cuda", "mps", "cpu")
-        True
-    """
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def measure_step_ms() -> float:
@@ -35,7 +25,7 @@ def measure_step_ms() -> float:
         >>> measure_step_ms() > 0
         True
     """
-    step = _known_step(torch.device(best_device()))
+    step = _known_step(best_device())
     threads = torch.get_num_threads()
     # One thread: several would wait for each other whenever another program runs, and measure that.
     torch.set_num_threads(1)
@@ -69,7 +59,7 @@ def _known_step(device: torch.device) -> Callable[[], float]:
     def step() -> float:
         loss = nn.functional.cross_entropy(model(inputs), labels)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         return loss.item()  # waits for the device
 
