@@ -21,8 +21,8 @@ EXPECTED = ["00_start_here", "01_what_is_distillation", "02_teacher_and_student"
 LESSONS = lessons.lesson_paths()
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("rule", lesson_rules.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
+@pytest.mark.parametrize("rule", lesson_rules.RULES, ids=[rule.__name__ for rule in lesson_rules.RULES])
 def test_a_lesson_keeps_the_rules(path: Path, rule) -> None:
     found = list(rule(nbformat.read(path, as_version=nbformat.NO_CONVERT), path.stem))
     assert not found, "\n".join(found)
