@@ -1,0 +1,92 @@
+"""Running a model over a split, and leaving the model as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..data import Split
+
+
+class TeacherLogits(Protocol):
+    """Anything that knows a teacher's logits by example id."""
+
+    def logits(self, ids: Sequence[str | int]) -> Tensor:
+        """The teacher's logits (n, C) in float32, in the order of the ids."""
+        ...
+
+
+@contextmanager
+def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Put a model in train or evaluation mode for a while; every part gets its own mode back.
+
+    Example:
+        >>> model = nn.Dropout()
+        >>> with in_mode(model, training=False):
+        ...     print(model.training)
+        False
+        >>> model.training
+        True
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def predict_logits(
+    model: nn.Module, split: Split, *, batch_size: int = 512, progress: bool = False
+) -> Tensor:
+    """The logits of every row, in evaluation mode and without gradients, on the device the model is on.
+
+    Args:
+        model: Called with inputs (B, ...), or a list of B texts; gives logits (B, C).
+        split: The rows.
+        batch_size: Rows at a time; it changes memory and speed, not the result.
+        progress: Whether to show a bar.
+
+    Returns:
+        Logits (n, C) in float32 on the CPU, in the order of the split.
+
+    Raises:
+        ValueError: The model gives something else than (B, C), or a batch size below 1.
+
+    Example:
+        >>> split = Split(ids=range(5), inputs=torch.zeros(5, 40))
+        >>> predict_logits(nn.Linear(40, 10), split).shape
+        torch.Size([5, 10])
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give 1 or more.")
+    starts = range(0, len(split), batch_size)
+    with in_mode(model, training=False), torch.no_grad():
+        # Not inference mode: a loss may save these logits for its own gradient.
+        batches = [
+            _checked(model(_inputs(model, split, slice(start, start + batch_size))), split, start, batch_size)
+            for start in tqdm(starts, desc="predicting", unit="batch", disable=not progress)
+        ]
+    return torch.cat(batches)
+
+
+def _inputs(model: nn.Module, split: Split, rows: slice) -> Tensor | list[str]:
+    if not isinstance(split.inputs, Tensor):
+        return split.inputs[rows]
+    weights = next(chain(model.parameters(), model.buffers()), None)
+    return split.inputs[rows] if weights is None else split.inputs[rows].to(weights.device)
+
+
+def _checked(logits: object, split: Split, start: int, batch_size: int) -> Tensor:
+    rows = min(batch_size, len(split) - start)
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != rows:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"The model gives {found} for {rows} rows: it must give logits ({rows}, C).")
+    return logits.detach().float().cpu()
