@@ -1,93 +1,101 @@
-"""What a teacher answered, kept under each row's id."""
+"""A teacher's outputs, made once and read by example id as often as students are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from kdhelpers.data import Split
-from kdhelpers.evaluation import predict_logits
+from .data import Split
+from .data.checks import checked_ids
+from .evaluation import TeacherLogits, predict_logits
+
+__all__ = ["MemoryOutputs", "TeacherLogits", "collect_logits"]
 
 
 class MemoryOutputs:
-    """A teacher's raw logits, looked up by id, never by position: shuffling cannot mix them up.
+    """A teacher's raw logits in memory, by example id.
 
     Args:
-        ids: n ids, no two the same.
-        logits: (n, C) the teacher's logits, before any temperature.
+        ids: One a row, no two the same.
+        logits: (n, C) the teacher's logits, not probabilities and not divided by a temperature. -inf rules
+            a class out.
 
     Raises:
-        ValueError: Lengths that differ, an id twice, or logits that are NaN.
+        ValueError: Not one row of logits an id, an id twice, or logits that are NaN or +inf.
 
     Example:
-        >>> import torch
         >>> outputs = MemoryOutputs(["a", "b"], torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
         >>> outputs.logits(["b"])
         tensor([[0., 2.]])
     """
 
     def __init__(self, ids: Sequence[str | int], logits: Tensor) -> None:
-        if logits.ndim != 2 or len(logits) != len(ids):
+        self.ids = checked_ids(ids)
+        self._logits = _checked(self.ids, logits)
+        self._row_of = {id: row for row, id in enumerate(self.ids)}
+
+    def logits(self, ids: Sequence[str | int]) -> Tensor:
+        """The logits (n, C) in float32 of these ids, in their order.
+
+        Raises:
+            ValueError: The teacher never saw one of the ids.
+
+        Example:
+            >>> MemoryOutputs([7, 8], torch.eye(2)).logits([8, 7, 8]).shape
+            torch.Size([3, 2])
+        """
+        try:
+            rows = [self._row_of[id] for id in ids]
+        except KeyError:
+            unknown = [id for id in ids if id not in self._row_of]
             raise ValueError(
-                f"There are {len(ids):,} ids but the logits have shape {tuple(logits.shape)}: "
-                "give one row of class logits an id."
-            )
-        spoilt = logits.isnan().any(-1)
-        if spoilt.any():
-            row = int(spoilt.nonzero()[0])
-            raise ValueError(
-                f"The teacher answered NaN to {int(spoilt.sum()):,} of {len(ids):,} rows, first to id "
-                f"{ids[row]!r}: look at that row's input and at the teacher's weights."
-            )
-        self._row_of = {id: row for row, id in enumerate(ids)}
-        if len(self._row_of) < len(ids):
-            raise ValueError("An id occurs twice among the teacher's outputs: every row needs its own.")
-        self._logits = logits.detach().float().cpu()
+                f"The teacher's outputs lack {len(unknown):,} of {len(ids):,} ids, the first is "
+                f"{unknown[0]!r}: run the teacher on these rows too."
+            ) from None
+        return self._logits[rows]
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        return len(self.ids)
 
     def __repr__(self) -> str:
         return f"MemoryOutputs({len(self):,} rows, {self._logits.shape[1]} classes)"
-
-    def logits(self, ids: Iterable[str | int]) -> Tensor:
-        """The logits (n, C) of these ids, float32, in their order.
-
-        Raises:
-            ValueError: The teacher was never asked about one of them.
-
-        Example:
-            >>> import torch
-            >>> MemoryOutputs([7], torch.zeros(1, 3)).logits([7]).shape
-            torch.Size([1, 3])
-        """
-        try:
-            return self._logits[[self._row_of[id] for id in ids]]
-        except KeyError as error:
-            raise ValueError(
-                f"The teacher has no answer for id {error.args[0]!r}: collect its logits for this split."
-            ) from None
 
 
 def collect_logits(
     teacher: nn.Module, split: Split, *, batch_size: int = 512, progress: bool = True
 ) -> MemoryOutputs:
-    """Ask a teacher about every row once, in evaluation mode, and keep its raw logits by id.
+    """Run a teacher over a split, in evaluation mode and without gradients, and keep its logits by id.
 
     Args:
-        teacher: Takes the split's inputs, gives logits (B, C).
-        split: The rows to ask about; labels are not used.
-        batch_size: Rows a forward pass.
-        progress: Whether to show a bar if it takes longer than a second.
+        teacher: Gives logits (B, C).
+        split: The rows; labels are not looked at.
+        batch_size: Rows at a time.
+        progress: Whether to show a bar.
 
     Raises:
-        ValueError: The teacher's logits are NaN or of a wrong shape.
+        ValueError: The teacher gives NaN, +inf, or something else than logits (B, C).
 
     Example:
-        >>> import torch
         >>> split = Split(ids=["a", "b"], inputs=torch.eye(2))
-        >>> collect_logits(nn.Linear(2, 3), split)
-        MemoryOutputs(2 rows, 3 classes)
+        >>> collect_logits(nn.Identity(), split, progress=False)
+        MemoryOutputs(2 rows, 2 classes)
     """
     return MemoryOutputs(split.ids, predict_logits(teacher, split, batch_size=batch_size, progress=progress))
+
+
+def _checked(ids: Sequence[str | int], logits: Tensor) -> Tensor:
+    if logits.ndim != 2 or len(logits) != len(ids) or not logits.is_floating_point():
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)} and dtype {logits.dtype} for {len(ids):,} ids: give "
+            "floating-point logits, one row of classes an id."
+        )
+    wrong = (logits.isnan() | logits.isposinf()).any(1)
+    if wrong.any():
+        first = ids[int(wrong.nonzero()[0])]
+        raise ValueError(
+            f"The teacher gives NaN or infinite logits in {int(wrong.sum()):,} of {len(ids):,} rows, the "
+            f"first is {first!r}: a student would learn NaN from them, so mend the teacher first."
+        )
+    return logits.detach().to("cpu", torch.float32, copy=True)
