@@ -90,11 +90,13 @@ def read_cost(notebook: nbformat.NotebookNode) -> Cost | None:
 
 
 def title_and_summary(notebook: nbformat.NotebookNode) -> tuple[str, str]:
-    """A lesson's title and the sentence below it, from its first cell."""
-    lines = [line.strip() for line in notebook.cells[0].source.splitlines() if line.strip()]
-    if len(lines) < 2 or not lines[0].startswith("# "):
+    """A lesson's title and the first sentence below it, from its first cell."""
+    title, _, rest = notebook.cells[0].source.strip().partition("\n")
+    paragraph = " ".join(rest.strip().split("\n\n")[0].split())
+    summary = re.split(r"(?<=[.!?]) ", paragraph)[0]
+    if not (title.startswith("# ") and summary):
         raise ValueError("The first cell needs '# Title' and below it one sentence about what it gives.")
-    return lines[0][2:], lines[1]
+    return title[2:].strip(), summary
 
 
 def readme_table(root: Path = ROOT) -> str:

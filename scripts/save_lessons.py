@@ -161,7 +161,10 @@ def main() -> int:
     if failed:
         print(f"Not saved: {', '.join(failed)}. README left as it was.")
         return 1
-    write_readme()
+    try:
+        write_readme()
+    except ValueError as error:  # A lesson that is still being written needn't hold the others up.
+        print(f"README left as it was: {error}")
     return 0
 
 

@@ -23,7 +23,9 @@ def has_a_header(notebook: Notebook, name: str) -> Iterator[str]:
         yield "There are no cells."
         return
     try:
-        lessons.title_and_summary(notebook)
+        _, summary = lessons.title_and_summary(notebook)
+        if len(summary) > 160:
+            yield f"The sentence below the title has {len(summary)} characters: 160 fit into the table."
     except ValueError as error:
         yield str(error)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

@@ -96,6 +96,7 @@ BROKEN = {
     "picture without alt": prose("![](x.png)"),
     "figures take": output("hotter", data={"text/html": FIGURE.replace(PIXEL, "AAAA" * 100_001)}),
     "needs '# Title'": edit("header", source="## What you will be able to do"),
+    "160 fit into": replace("header", "Why one", "Why one " * 30),
     "no heading 'What you will": replace("header", "## What you", "What you"),
     "no heading 'Common confusions'": drop("confusions"),
     "no heading 'What to read next'": drop("reading"),

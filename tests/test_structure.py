@@ -15,26 +15,28 @@ import pytest
 
 PACKAGE = lessons.ROOT / "kdhelpers"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BASE = {"extras", "files", "seeding"}
+BASE = {"extras", "files", "seeding", "devices", "bars"}
 DATA = BASE | {"data"}
-SHOWN = {"frontend", "extras", "files"}
+SHOWN = BASE | {"frontend"}
 # What a module may import of ours. It points one way: from a teacher's outputs to a trained student.
 ARROWS: dict[str, set[str]] = {
     "extras": set(),
     "files": set(),
     "frontend": set(),
     "seeding": set(),
+    "devices": set(),
+    "bars": {"frontend"},
+    "speed": {"devices"},
     "data": BASE,
     "losses": DATA,
     "models": DATA,
     "costs": DATA,
     "evaluation": DATA,
     "teacher_outputs": DATA | {"evaluation"},
-    "training": DATA | {"losses", "teacher_outputs"},
+    "training": DATA | {"losses", "evaluation", "teacher_outputs"},
     "claims": SHOWN,
     "study": SHOWN,
     "plotting": SHOWN | {"evaluation"},
-    "speed": set(),
 }
 ANYTHING = {"__init__", "doctor", "cli"}
 CORE = {"torch", "numpy", "safetensors", "tqdm"} | set(sys.stdlib_module_names)
@@ -118,10 +120,14 @@ def offered(module: ModuleType) -> Iterator[tuple[str, object]]:
 
 
 def unexplained(value: object) -> bool:
-    """Whether a name lacks a docstring, or one that shows an example (which an exception needn't)."""
+    """Whether a name lacks a docstring, or an example in it (which an exception or protocol needn't)."""
     text = value.__doc__ or ""
-    is_exception = inspect.isclass(value) and issubclass(value, BaseException)
-    return not text.strip() or (">>>" not in text and not is_exception)
+    runs = not (getattr(value, "_is_protocol", False) or _is_exception(value))
+    return not text.strip() or (">>>" not in text and runs)
+
+
+def _is_exception(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, BaseException)
 
 
 @pytest.mark.parametrize("module", sorted({module_name(path) for path in FILES} - {"__init__"}))
