@@ -38,8 +38,8 @@ def claim(sentence: str, holds: Any, **numbers: Any) -> None:
     rendered = _render(sentence, {name: _plain(name, number) for name, number in numbers.items()})
     if not truth:
         raise ClaimFailed(f"This does not hold: {rendered}")
-    # Not every terminal can print a tick.
-    show_markdown(f"✅ {rendered}" if in_notebook() else rendered)
+    # Not every terminal can print a tick; this one is in nearly every font of a browser.
+    show_markdown(f"✓ {rendered}" if in_notebook() else rendered)
 
 
 def _truth(holds: Any) -> bool:

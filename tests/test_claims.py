@@ -45,7 +45,7 @@ def test_a_notebook_shows_markdown_with_a_tick(monkeypatch):
     monkeypatch.setattr(claims, "in_notebook", lambda: True)
     monkeypatch.setattr(claims, "show_markdown", shown.append)
     claim("It is **{n}**.", True, n=3)
-    assert shown == ["✅ It is **3**."]
+    assert shown == ["✓ It is **3**."]
 
 
 @pytest.mark.parametrize(
