@@ -1,9 +1,9 @@
-"""Training: one readable loop, several seeds at once, and distillation on top."""
+"""Training: one loop to read, the same for several models at once, and distillation on top of it."""
 
-from kdhelpers.training.batches import Batch as Batch
-from kdhelpers.training.distillation import distill as distill
-from kdhelpers.training.distillation import from_teacher as from_teacher
-from kdhelpers.training.history import History as History
-from kdhelpers.training.loop import Loss as Loss
-from kdhelpers.training.loop import train as train
-from kdhelpers.training.many import train_many as train_many
+from .batches import Batch, Loss
+from .distillation import distill, from_teacher
+from .history import History
+from .loop import train
+from .many import train_many
+
+__all__ = ["Batch", "History", "Loss", "distill", "from_teacher", "train", "train_many"]

@@ -1,4 +1,4 @@
-"""Training a student on what its teacher answered."""
+"""Distillation: the same loop with a loss that asks the teacher."""
 
 from __future__ import annotations
 
@@ -6,70 +6,70 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdhelpers.data import Split
-from kdhelpers.evaluation import TeacherLogits
-from kdhelpers.losses import distillation_loss
-from kdhelpers.losses.checks import check_share, check_temperature
-from kdhelpers.training.batches import Batch
-from kdhelpers.training.history import History
-from kdhelpers.training.loop import Loss, train
+from ..data import NO_LABEL, Split
+from ..losses import distillation_loss
+from ..losses.checks import check_share, check_temperature
+from ..teacher_outputs import TeacherLogits
+from .batches import Batch, Loss, label_losses
+from .history import History
+from .loop import train
 
-NO_LABEL = -100
-TeacherLoss = Callable[[Tensor, Tensor], Tensor]
-"""Takes student and teacher logits (B, C), returns one number: ``logit_mse_loss``, say."""
+TEMPERATURE = 4.0
+LogitLoss = Callable[[Tensor, Tensor], Tensor]
+"""Takes student and teacher logits (B, C), gives a scalar."""
 
 
 def from_teacher(
     outputs: TeacherLogits,
     *,
-    temperature: float = 4.0,
+    temperature: float = TEMPERATURE,
     kd_weight: float = 0.9,
-    loss: TeacherLoss | None = None,
+    loss: LogitLoss | None = None,
 ) -> Loss:
-    """A loss for :func:`train` and :func:`train_many` that looks up what the teacher said of each row.
+    """A loss for ``train`` and ``train_many`` that learns from a teacher's outputs, looked up by id.
 
     Args:
-        outputs: The teacher's logits by id, as ``collect_logits`` gives them.
-        temperature: Of ``distillation_loss``; not used with a `loss` of your own.
-        kd_weight: How much the teacher counts, from 0 to 1; the rest goes to the labels there are.
-        loss: Another loss for the teacher's part, such as ``logit_mse_loss`` or
-            ``partial(kd_loss, temperature=10)``. None is ``distillation_loss``.
+        outputs: The teacher's logits by example id.
+        temperature: T of ``distillation_loss``.
+        kd_weight: The teacher's share of the loss; labels, where a row has one, have the rest.
+        loss: Another loss against the teacher, called as ``loss(student_logits, teacher_logits)``, such as
+            ``logit_mse_loss`` or ``functools.partial(kd_loss, temperature=10)``. None: ``distillation_loss``.
+
+    Returns:
+        A loss of logits (B, C) and their batch.
 
     Raises:
-        ValueError: temperature or kd_weight out of range.
-
-    Hinton et al. 2015, arXiv:1503.02531.
+        ValueError: kd_weight outside 0 to 1, temperature not above 0, or a temperature beside a loss of
+            one's own, which would not get it.
 
     Example:
         >>> from kdhelpers.teacher_outputs import MemoryOutputs
-        >>> split = Split(ids=["a", "b"], inputs=torch.eye(2))
-        >>> outputs = MemoryOutputs(["b", "a"], torch.tensor([[0.0, 5.0], [5.0, 0.0]]))
-        >>> student, objective = nn.Linear(2, 2), from_teacher(outputs)
-        >>> history = train(student, split, objective, epochs=99, learning_rate=0.1, progress=False)
-        >>> student(split.inputs).argmax(-1).tolist()
-        [0, 1]
+        >>> split = Split(ids=["a", "b"], inputs=torch.eye(2))  # no labels: the teacher knows
+        >>> loss = from_teacher(MemoryOutputs(["a", "b"], 5 * torch.eye(2)))
+        >>> history = train(nn.Linear(2, 2), split, loss, epochs=3, learning_rate=0.1, progress=False)
+        >>> history.loss[-1] < history.loss[0]
+        True
     """
     check_temperature(temperature)
     check_share("kd_weight", kd_weight)
+    if loss is not None and temperature != TEMPERATURE:
+        raise ValueError(
+            "A loss of your own does not get the temperature: set it there, as in "
+            f"functools.partial(kd_loss, temperature={temperature:g})."
+        )
 
-    def objective(student_logits: Tensor, batch: Batch) -> Tensor:
-        teacher_logits = outputs.logits(batch.ids).to(student_logits.device)
+    def teacher_loss(logits: Tensor, batch: Batch) -> Tensor:
+        teacher_logits = outputs.logits(batch.ids).to(logits.device)
         labels = batch.labels
         if labels is None:
-            labels = torch.full(student_logits.shape[:1], NO_LABEL, device=student_logits.device)
+            labels = torch.full((len(logits),), NO_LABEL, device=logits.device)
         if loss is None:
-            return distillation_loss(student_logits, teacher_logits, labels, temperature, kd_weight)
-        taught = kd_weight * loss(student_logits, teacher_logits)
-        if kd_weight == 1:
-            return taught
-        # Per row, as in distillation_loss: a row without a label adds nothing here, and still counts.
-        told = F.cross_entropy(student_logits, labels, ignore_index=NO_LABEL, reduction="sum") / len(labels)
-        return taught + (1 - kd_weight) * told
+            return distillation_loss(logits, teacher_logits, labels, temperature, kd_weight)
+        return _mixed(loss, logits, teacher_logits, labels, kd_weight)
 
-    return objective
+    return teacher_loss
 
 
 def distill(
@@ -78,37 +78,67 @@ def distill(
     outputs: TeacherLogits,
     *,
     epochs: int,
-    temperature: float = 4.0,
+    temperature: float = TEMPERATURE,
     kd_weight: float = 0.9,
-    loss: TeacherLoss | None = None,
-    **settings: Any,
+    loss: LogitLoss | None = None,
+    **train_options: Any,
 ) -> History:
-    """Train a student in place on a teacher's stored outputs, with the labels there are.
+    """Train a student on a teacher's outputs: ``train`` with the loss that ``from_teacher`` makes.
+
+    Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
 
     Args:
-        student: Takes the split's inputs, gives logits (B, C) for the teacher's classes.
-        split: The rows to learn from; none, some or all may have labels.
-        outputs: The teacher's logits by id.
-        epochs: Passes over the split.
-        temperature: See :func:`from_teacher`.
-        kd_weight: See :func:`from_teacher`.
-        loss: See :func:`from_teacher`.
-        **settings: As for :func:`train`: batch_size, learning_rate, seed, validation, progress, ...
+        student: Gives logits (B, C).
+        split: The rows to learn from; with or without labels.
+        outputs: The teacher's logits for all of these rows, by id.
+        epochs: How often each row is seen.
+        temperature: T of ``distillation_loss``.
+        kd_weight: The teacher's share of the loss; labels have the rest.
+        loss: Another loss against the teacher, see ``from_teacher``.
+        **train_options: All else that ``train`` takes, such as ``seed`` or ``learning_rate``.
+
+    Returns:
+        What happened, as of ``train``.
 
     Raises:
-        ValueError: The teacher's answer to some row is missing, or a bad setting; nothing is trained then.
-
-    Hinton et al. 2015, arXiv:1503.02531.
+        ValueError: The outputs lack rows of the split, or what ``from_teacher`` and ``train`` refuse.
+        FloatingPointError: The loss became NaN or infinite.
 
     Example:
-        >>> from kdhelpers.teacher_outputs import collect_logits
+        >>> from kdhelpers.teacher_outputs import MemoryOutputs
         >>> split = Split(ids=["a", "b"], inputs=torch.eye(2))
-        >>> teacher, student = nn.Linear(2, 3), nn.Linear(2, 3)
-        >>> history = distill(student, split, collect_logits(teacher, split), epochs=5, progress=False)
-        >>> len(history.loss)
-        5
+        >>> outputs = MemoryOutputs(["b", "a"], torch.tensor([[0.0, 5.0], [5.0, 0.0]]))
+        >>> student = nn.Linear(2, 2)
+        >>> history = distill(student, split, outputs, epochs=40, learning_rate=0.1, progress=False)
+        >>> student(torch.eye(2)).argmax(1)
+        tensor([0, 1])
     """
-    objective = from_teacher(outputs, temperature=temperature, kd_weight=kd_weight, loss=loss)
-    # Before the first step, so that a long run does not end at the one row that has no answer.
-    outputs.logits(split.ids)
-    return train(student, split, objective, epochs=epochs, **settings)
+    _check_covered(outputs, split)
+    teacher_loss = from_teacher(outputs, temperature=temperature, kd_weight=kd_weight, loss=loss)
+    return train(student, split, teacher_loss, epochs=epochs, **train_options)
+
+
+def _check_covered(outputs: TeacherLogits, split: Split) -> None:
+    known = getattr(outputs, "ids", None)
+    if known is None:
+        outputs.logits(split.ids)  # cannot tell what it knows: its own error names what it lacks
+        return
+    known = set(known)
+    missing = [id for id in split.ids if id not in known]
+    if missing:
+        raise ValueError(
+            f"The teacher's outputs lack {len(missing):,} of the {len(split):,} rows to learn from, first "
+            f"{missing[0]!r}: run the teacher on them first."
+        )
+
+
+def _mixed(
+    loss: LogitLoss, logits: Tensor, teacher_logits: Tensor, labels: Tensor, kd_weight: float
+) -> Tensor:
+    # A term without weight is left out: it would cost a pass, and 0 times infinity is NaN.
+    if kd_weight == 0:
+        return label_losses(logits, labels) / len(logits)
+    value = loss(logits, teacher_logits)
+    if kd_weight == 1:
+        return value
+    return kd_weight * value + (1 - kd_weight) * label_losses(logits, labels) / len(logits)

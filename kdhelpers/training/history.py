@@ -1,107 +1,93 @@
-"""What happened during training."""
+"""What happened in training, and the frame around the loop that records it."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-from torch import Tensor, nn
-
-from kdhelpers.bars import progress_bar
-from kdhelpers.data import Split
-from kdhelpers.evaluation import predict_logits
+from tqdm import tqdm
 
 
 @dataclass(repr=False)
 class History:
-    """How a training run went.
+    """What happened in one training run.
 
     Args:
-        loss: Mean loss of each epoch.
-        validation_accuracy: Accuracy after each epoch, from 0 to 1; empty without a validation split.
-        steps: Optimiser steps taken.
-        seconds: Wall time.
-        interrupted: Whether it was stopped before the last epoch.
+        loss: Mean loss of each whole epoch.
+        validation_accuracy: Accuracy after each epoch, if there was a validation split.
+        seconds: How long it took; models trained together share the time of the whole pass.
+        steps: Updates of the weights.
+        interrupted: Whether it was stopped before its end; what was learnt is kept.
         device: Where it ran.
 
     Example:
-        >>> History(loss=[2.1, 0.7], steps=20, seconds=1.5, device="cpu")
-        History(2 epochs, 20 steps, 1.5 s on cpu, loss 2.1 → 0.7)
+        >>> History(loss=[2.3, 0.31], seconds=1.5, steps=64, device="cpu")
+        History(2 epochs, 64 steps in 1.5 s on cpu, loss 2.300 → 0.310)
     """
 
     loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
-    steps: int = 0
     seconds: float = 0.0
+    steps: int = 0
     interrupted: bool = False
-    device: str = ""
+    device: str = "cpu"
+
+    def end_epoch(self, loss: float, learning_rate: float, whose: str = "The loss") -> None:
+        """Note the mean loss of an epoch.
+
+        Raises:
+            FloatingPointError: It is NaN or infinite: training has diverged.
+
+        Example:
+            >>> history = History()
+            >>> history.end_epoch(0.7, learning_rate=1e-3)
+            >>> history.loss
+            [0.7]
+        """
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"{whose} became {loss} in epoch {len(self.loss) + 1}: the learning rate {learning_rate:g} "
+                "may be too high, so try a tenth of it, and check that the inputs hold no NaN."
+            )
+        self.loss.append(loss)
 
     def __repr__(self) -> str:
-        parts = [
-            f"{len(self.loss)} epochs",
-            f"{self.steps:,} steps",
-            f"{self.seconds:.1f} s on {self.device}",
-        ]
+        epochs = "1 epoch" if len(self.loss) == 1 else f"{len(self.loss)} epochs"
+        parts = [epochs, f"{self.steps:,} steps in {self.seconds:.1f} s on {self.device}"]
         if self.loss:
-            parts.append(f"loss {self.loss[0]:.3g} → {self.loss[-1]:.3g}")
+            parts.append(f"loss {self.loss[0]:.3f} → {self.loss[-1]:.3f}")
         if self.validation_accuracy:
             parts.append(f"validation accuracy {self.validation_accuracy[-1]:.1%}")
-        return f"History({', '.join(parts)}{', interrupted' if self.interrupted else ''})"
-
-
-def record_epoch(history: History, loss: Tensor, model: nn.Module, validation: Split | None) -> None:
-    """Enter one finished epoch: its mean loss and, if asked for, the validation accuracy.
-
-    Raises:
-        FloatingPointError: The loss is no longer a number.
-
-    Example:
-        >>> import torch
-        >>> history = History()
-        >>> record_epoch(history, torch.tensor(0.25), nn.Identity(), None)
-        >>> history.loss
-        [0.25]
-    """
-    mean = float(loss)
-    if mean != mean or abs(mean) == float("inf"):
-        raise FloatingPointError(
-            f"The loss became {mean} in epoch {len(history.loss) + 1}: start again with a lower "
-            "learning_rate, and look at the inputs for NaN or very large numbers."
-        )
-    history.loss.append(mean)
-    if validation is not None:
-        if validation.labels is None:
-            raise ValueError("The validation split has no labels: its accuracy cannot be measured.")
-        known = validation.labelled
-        right = predict_logits(model, validation).argmax(-1)[known] == validation.labels[known]
-        history.validation_accuracy.append(right.float().mean().item())
+        if self.interrupted:
+            parts.append("interrupted")
+        return f"History({', '.join(parts)})"
 
 
 @contextmanager
-def watched(histories: list[History], epochs: int, progress: bool) -> Iterator[Callable[[], Any]]:
-    """A block of training with a bar; its function is called once an epoch. Interrupting ends the block only.
+def recording(histories: Sequence[History], epochs: int, progress: bool) -> Iterator[tqdm[int]]:
+    """A bar over the epochs; an interruption ends the training, but not the program.
 
     Example:
         >>> history = History()
-        >>> with watched([history], epochs=3, progress=False) as tick:
-        ...     raise KeyboardInterrupt
-        Interrupted after 0 of 3 epochs: the model keeps what it has learned so far.
+        >>> with recording([history], epochs=2, progress=False) as bar:
+        ...     for epoch in bar:
+        ...         raise KeyboardInterrupt
+        Interrupted in epoch 1 of 2, after 0 steps: what was learnt is kept.
         >>> history.interrupted
         True
     """
-    started = time.perf_counter()
-    bar = progress_bar(epochs, "epoch", shown=progress)
+    start = time.perf_counter()
     try:
-        yield bar.update
+        with tqdm(range(epochs), desc="training", unit="epoch", disable=not progress) as bar:
+            yield bar
     except KeyboardInterrupt:
-        done = min(len(history.loss) for history in histories)
-        print(f"Interrupted after {done} of {epochs} epochs: the model keeps what it has learned so far.")
         for history in histories:
             history.interrupted = True
+        epoch, steps = min(len(histories[0].loss) + 1, epochs), histories[0].steps
+        print(f"Interrupted in epoch {epoch} of {epochs}, after {steps:,} steps: what was learnt is kept.")
     finally:
-        bar.close()
         for history in histories:
-            history.seconds = time.perf_counter() - started
+            history.seconds = time.perf_counter() - start

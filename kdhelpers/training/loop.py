@@ -1,24 +1,29 @@
-"""One training loop that a reader can follow."""
+"""One short loop that trains a model, written to be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from kdhelpers.data import Split
-from kdhelpers.devices import best_device, device_of
-from kdhelpers.evaluation import in_mode
-from kdhelpers.seeding import generator, seeded_randomness
-from kdhelpers.training.batches import Batch, Loader
-from kdhelpers.training.history import History, record_epoch, watched
-from kdhelpers.training.settings import check_settings, label_loss, make_schedule
+from ..data import Split
+from ..evaluation import in_mode
+from ..seeding import generator
+from .batches import Loss, as_loss, batch_of
+from .history import History, recording
+from .settings import (
+    check_settings,
+    check_validation,
+    choose_device,
+    learning_rates,
+    own_randomness,
+    trainable,
+    validation_accuracy,
+)
 
-Loss = Callable[[Tensor, Batch], Tensor]
-"""Takes the model's logits for a batch and the batch, returns one number to make small."""
 
-
+@own_randomness
 def train(
     model: nn.Module,
     split: Split,
@@ -34,56 +39,61 @@ def train(
     schedule: str = "constant",
     device: str | torch.device | None = None,
 ) -> History:
-    """Train a model in place with AdamW, and say how it went.
-
-    Interrupting (the stop button, Ctrl-C) keeps what was trained until then. The global random state is
-    left as it was: order of rows and dropout depend on `seed` alone.
+    """Train a model in place. Interrupting it (Ctrl+C, or the stop button) keeps what was learnt.
 
     Args:
-        model: Takes inputs (B, ...) or a list of B texts, gives logits (B, C).
+        model: Called with inputs (B, ...), or a list of B texts; gives logits (B, C).
         split: The rows to learn from.
-        loss: Called as ``loss(logits, batch)``; None is cross-entropy over the rows that have a label.
-        epochs: Passes over the split.
+        loss: Called with logits (B, C) and their ``Batch``; gives a scalar. None: cross-entropy over the
+            rows that have a label.
+        epochs: How often each row is seen.
         batch_size: Rows a step; the last step of an epoch may have fewer.
-        learning_rate: AdamW's, the highest of the schedule.
-        seed: Decides the order of the rows.
-        validation: If given, its accuracy is measured after each epoch. It never changes the training.
+        learning_rate: Of AdamW; the highest one in a cycle.
+        seed: Of the order of the rows and of everything else random, such as dropout.
+        validation: Measured after each epoch. It never changes what is learnt.
         progress: Whether to show a bar.
-        weight_decay: AdamW's.
-        schedule: "constant", or "one-cycle" (up, then down to almost 0; arXiv:1708.07120).
-        device: Where to train; None takes a GPU if there is one. The model stays there.
+        weight_decay: Of AdamW; without it, AdamW is Adam.
+        schedule: "constant", or "one-cycle": the learning rate rises, then falls to almost 0.
+        device: Where to train; by default on CUDA, else MPS, else the CPU. The model stays there.
+
+    Returns:
+        Loss and accuracy of each epoch, steps, seconds.
 
     Raises:
-        ValueError: A bad setting, or no labels and no loss.
-        FloatingPointError: The loss is no longer a number.
+        ValueError: A setting out of range, no labels to learn from, or a loss that is not one number.
+        FloatingPointError: The loss became NaN or infinite; looked at once an epoch.
 
     Example:
-        >>> split = Split(ids=range(4), inputs=torch.eye(4), labels=torch.tensor([0, 1, 0, 1]))
-        >>> history = train(nn.Linear(4, 2), split, epochs=50, learning_rate=0.1, progress=False)
-        >>> history.loss[-1] < 0.1 < history.loss[0]
-        True
+        >>> split = Split(ids=range(8), inputs=torch.eye(8), labels=torch.arange(8) % 2)
+        >>> history = train(nn.Linear(8, 2), split, epochs=20, learning_rate=0.1, progress=False)
+        >>> history.steps, history.loss[-1] < history.loss[0]
+        (20, True)
     """
     check_settings(epochs, batch_size, learning_rate, weight_decay, schedule)
-    loss = loss or label_loss(split)
-    model.to(best_device(device))
-    loader = Loader(split, device_of(model))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    scheduler = make_schedule(schedule, optimizer, learning_rate, steps=epochs * -(-len(split) // batch_size))
+    check_validation(validation)
+    loss = as_loss(loss, split)
+    place = choose_device(device, [model])
+    model.to(place)
+    optimiser = torch.optim.AdamW(trainable(model), lr=learning_rate, weight_decay=weight_decay)
+    rates = learning_rates(optimiser, schedule, epochs * math.ceil(len(split) / batch_size))
     shuffle = generator(seed)
-    history = History(device=str(loader.device))
+    history = History(device=str(place))
 
-    with in_mode(model, training=True), seeded_randomness(seed), watched([history], epochs, progress) as tick:
-        for _ in range(epochs):
-            total = torch.zeros((), device=loader.device)
+    with recording([history], epochs, progress) as bar, in_mode(model, training=True):
+        for _ in bar:
+            total = torch.zeros((), device=place)
             for rows in torch.randperm(len(split), generator=shuffle).split(batch_size):
-                batch = loader.batch(rows)
-                optimizer.zero_grad()
+                batch = batch_of(split, rows, place)
+                optimiser.zero_grad()
                 value = loss(model(batch.inputs), batch)
                 value.backward()
-                optimizer.step()
-                scheduler.step()
-                history.steps += 1
+                optimiser.step()
+                rates.step()
                 total += value.detach() * len(rows)
-            record_epoch(history, total / len(split), model, validation)
-            tick()
+                history.steps += 1
+
+            history.end_epoch(total.item() / len(split), learning_rate)
+            bar.set_postfix(loss=f"{history.loss[-1]:.3f}")
+            if validation is not None:
+                history.validation_accuracy.append(validation_accuracy(model, validation, seed))
     return history

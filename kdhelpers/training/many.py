@@ -1,29 +1,42 @@
-"""Several replicas of a small model trained in one pass: intervals at a fraction of the price."""
+"""Several replicas of a model trained in one pass, each as if it were alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, vmap
 
-from kdhelpers.data import Split
-from kdhelpers.devices import best_device
-from kdhelpers.evaluation import in_mode
-from kdhelpers.seeding import generator
-from kdhelpers.training.batches import Loader
-from kdhelpers.training.history import History, record_epoch, watched
-from kdhelpers.training.loop import Loss
-from kdhelpers.training.settings import check_settings, label_loss, make_schedule
+from ..data import Split
+from ..seeding import generator
+from .batches import Batch, Loss, as_loss, batch_of
+from .history import History, recording
+from .settings import (
+    check_one_each,
+    check_settings,
+    check_stackable,
+    check_validation,
+    choose_device,
+    learning_rates,
+    own_randomness,
+    trainable,
+    validation_accuracy,
+)
 
-STACKABLE = "Train such models one by one with train()."
+Weights = dict[str, Tensor]
+Forward = Callable[[Weights, Any], Tensor]
 
 
+@own_randomness
 def train_many(
     models: Sequence[nn.Module],
     split: Split,
-    losses: Loss | Sequence[Loss] | None = None,
+    losses: Loss | Sequence[Loss | None] | None = None,
     *,
     seeds: Sequence[int],
     epochs: int,
@@ -35,114 +48,151 @@ def train_many(
     schedule: str = "constant",
     device: str | torch.device | None = None,
 ) -> list[History]:
-    """Train several models of one shape side by side, each as :func:`train` would on its own.
+    """Train models of one kind side by side, each as if by ``train`` with its own loss and seed.
 
-    Their weights are stacked and one pass computes all (``torch.func.vmap``), which for small models is
-    several times faster than one after the other. Each keeps its own row order and its own loss. The weights
-    differ from those of separate runs by floating-point rounding only (about 1e-6 a step in float32).
+    Their weights are stacked, so that each layer of all of them is one batched product: five small models
+    cost far less than five runs. The weights equal those of separate runs but for rounding.
+    Interrupting keeps what was learnt.
 
     Args:
-        models: Replicas of one architecture, without buffers (batch norm) or dropout; changed in place.
-        split: The rows that all of them learn from.
-        losses: One loss for all, one for each model, or None for cross-entropy with the labels.
-        seeds: One for each model: decides its order of rows.
-        epochs: As in :func:`train`, and so are the others.
+        models: R models of one class, with weights of the same shapes, without buffers or dropout.
+        split: The rows that all learn from; each sees them in the order of its own seed.
+        losses: One loss for all or one a model; None is cross-entropy, as in ``train``.
+        seeds: One a model.
+        epochs: How often each row is seen.
+        batch_size: Rows a step and model.
+        learning_rate: Of AdamW; the highest one in a cycle.
+        validation: Measured after each epoch for each model.
+        progress: Whether to show a bar.
+        weight_decay: Of AdamW.
+        schedule: "constant" or "one-cycle".
+        device: Where to train; by default on CUDA, else MPS, else the CPU.
 
     Returns:
         One history a model.
 
     Raises:
-        ValueError: Counts that differ, models that cannot be stacked, or a bad setting.
-        FloatingPointError: A loss is no longer a number.
+        ValueError: Models that cannot be stacked, not one loss or seed a model, or what ``train`` refuses.
+        FloatingPointError: A loss became NaN or infinite; looked at once an epoch.
 
     Example:
-        >>> split = Split(ids=range(4), inputs=torch.eye(4), labels=torch.tensor([0, 1, 0, 1]))
-        >>> models = [nn.Linear(4, 2) for _ in range(3)]
-        >>> histories = train_many(models, split, seeds=[0, 1, 2], epochs=20, progress=False)
+        >>> split = Split(ids=range(8), inputs=torch.eye(8), labels=torch.arange(8) % 2)
+        >>> models = [nn.Linear(8, 2) for _ in range(3)]
+        >>> histories = train_many(models, split, seeds=[0, 1, 2], epochs=4, batch_size=4, progress=False)
         >>> [history.steps for history in histories]
-        [20, 20, 20]
+        [8, 8, 8]
     """
     check_settings(epochs, batch_size, learning_rate, weight_decay, schedule)
-    each = _one_each(losses, split, models, seeds)
-    loader = Loader(split, best_device(device))
-    stack = _Stack([model.to(loader.device) for model in models])
-    optimizer = torch.optim.AdamW(stack.weights.values(), lr=learning_rate, weight_decay=weight_decay)
-    scheduler = make_schedule(schedule, optimizer, learning_rate, steps=epochs * -(-len(split) // batch_size))
+    check_validation(validation)
+    check_stackable(models, split)
+    check_one_each(seeds, models, "seeds")
+    objectives = [as_loss(loss, split) for loss in _one_each(losses, models)]
+    place = choose_device(device, models)
+    weights, forward = stack(models, place)
+    learning = [weight for weight in weights.values() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=learning_rate, weight_decay=weight_decay)
+    rates = learning_rates(optimiser, schedule, epochs * math.ceil(len(split) / batch_size))
     shuffles = [generator(seed) for seed in seeds]
-    histories = [History(device=str(loader.device)) for _ in models]
+    histories = [History(device=str(place)) for _ in models]
 
-    with in_mode(models[0], training=True), stack, watched(histories, epochs, progress) as tick:
-        for _ in range(epochs):
-            totals = torch.zeros(len(models), device=loader.device)
+    with recording(histories, epochs, progress) as bar, written_back(weights, models):
+        for _ in bar:
+            totals = torch.zeros(len(models), device=place)
             orders = torch.stack([torch.randperm(len(split), generator=shuffle) for shuffle in shuffles])
-            for rows in orders.split(batch_size, dim=1):  # (models, B)
-                optimizer.zero_grad()
-                batches = [loader.batch(own) for own in rows]
-                logits = stack(loader.inputs(rows))  # (models, B, C)
-                values = torch.stack([loss(*pair) for loss, *pair in zip(each, logits, batches, strict=True)])
-                values.sum().backward()  # no replica's loss touches another's weights
-                optimizer.step()
-                scheduler.step()
+            for rows in orders.split(batch_size, dim=1):  # (R, B): each model its own rows
+                batch = batch_of(split, rows, place)
+                optimiser.zero_grad()
+                values = _losses(objectives, forward(weights, batch.inputs), batch)
+                values.sum().backward()  # a sum, so that each model gets the gradient of its own loss
+                optimiser.step()
+                rates.step()
                 totals += values.detach() * rows.shape[1]
                 for history in histories:
                     history.steps += 1
-            stack.write_back()
-            for history, total, model in zip(histories, totals / len(split), models, strict=True):
-                record_epoch(history, total, model, validation)
-            tick()
+
+            for number, (history, total) in enumerate(zip(histories, totals.tolist(), strict=True)):
+                history.end_epoch(total / len(split), learning_rate, f"The loss of model {number}")
+            bar.set_postfix(loss=f"{totals.mean().item() / len(split):.3f}")
+            if validation is not None:
+                _validate(models, weights, histories, validation, seeds)
     return histories
 
 
-class _Stack:
-    """The weights of several models as one tensor a parameter, written back when the block ends."""
+def stack(models: Sequence[nn.Module], device: torch.device) -> tuple[Weights, Forward]:
+    """The weights of R models as one tensor a layer, and the function that runs all of them at once.
 
-    def __init__(self, models: Sequence[nn.Module]) -> None:
-        self.models = models
-        stacked, _ = stack_module_state(list(models))
-        self.weights = {name: weight.detach().requires_grad_() for name, weight in stacked.items()}
-        self._pass = vmap(lambda weights, inputs: functional_call(models[0], weights, (inputs,)))
+    Example:
+        >>> weights, forward = stack([nn.Linear(4, 2) for _ in range(3)], torch.device("cpu"))
+        >>> weights["weight"].shape, forward(weights, torch.zeros(3, 5, 4)).shape
+        (torch.Size([3, 2, 4]), torch.Size([3, 5, 2]))
+    """
+    for model in models:
+        trainable(model.to(device))
+    weights = {
+        name: torch.stack([model.get_parameter(name).detach() for model in models])
+        for name, _ in models[0].named_parameters()
+    }
+    for name, weight in models[0].named_parameters():
+        weights[name].requires_grad_(weight.requires_grad)
+    # A copy, so that no model of the caller changes its mode; its own weights are never used.
+    skeleton = copy.deepcopy(models[0]).train()
 
-    def __call__(self, inputs: Tensor | list[str]) -> Tensor:
-        logits: Tensor = self._pass(self.weights, inputs)
+    def one(own: Weights, inputs: Tensor) -> Tensor:
+        logits: Tensor = functional_call(skeleton, own, (inputs,))
         return logits
 
-    def __enter__(self) -> _Stack:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.write_back()
-
-    @torch.no_grad()
-    def write_back(self) -> None:
-        for place, model in enumerate(self.models):
-            for name, weight in model.named_parameters():
-                weight.copy_(self.weights[name][place])
+    return weights, vmap(one)
 
 
-def _one_each(
-    losses: Loss | Sequence[Loss] | None, split: Split, models: Sequence[nn.Module], seeds: Sequence[int]
-) -> list[Loss]:
-    if not models:
-        raise ValueError("There is no model to train: pass one or more.")
-    loss = losses or label_loss(split)
-    each = list(loss) if isinstance(loss, Sequence) else [loss] * len(models)
-    for name, found in {"losses": len(each), "seeds": len(seeds)}.items():
-        if found != len(models):
-            raise ValueError(f"There are {len(models)} models but {found} {name}: pass one for each model.")
-    if isinstance(split.inputs, list):
-        raise ValueError(f"Texts cannot be stacked. {STACKABLE}")
-    _check_stackable(models)
-    return each
+@contextmanager
+def written_back(weights: Weights, models: Sequence[nn.Module]) -> Iterator[None]:
+    """Whatever ends the block, the models have the stacked weights afterwards.
+
+    Example:
+        >>> model = nn.Linear(1, 1)
+        >>> with written_back({"weight": torch.full((1, 1, 1), 7.0)}, [model]):
+        ...     pass
+        >>> model.weight.item()
+        7.0
+    """
+    try:
+        yield
+    finally:
+        _write_back(weights, models)
 
 
-def _check_stackable(models: Sequence[nn.Module]) -> None:
-    shapes = [{name: weight.shape for name, weight in model.named_parameters()} for model in models]
-    for place, (model, shape) in enumerate(zip(models, shapes, strict=True)):
-        if type(model) is not type(models[0]) or shape != shapes[0]:
-            raise ValueError(f"Model {place} differs from model 0 in kind or shape. {STACKABLE}")
-        if any(True for _ in model.buffers()):
-            raise ValueError(f"Model {place} has buffers, such as batch norm's averages. {STACKABLE}")
-        if any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in model.modules()):
-            raise ValueError(f"Model {place} has dropout. {STACKABLE}")
-    if len(set(map(id, models))) < len(models):
-        raise ValueError("The same model is listed twice: each replica must be a model of its own.")
+def _write_back(weights: Weights, models: Sequence[nn.Module]) -> None:
+    with torch.no_grad():
+        for name, stacked in weights.items():
+            for model, weight in zip(models, stacked, strict=True):
+                model.get_parameter(name).copy_(weight)
+
+
+def _losses(objectives: Sequence[Loss], logits: Tensor, batch: Batch) -> Tensor:
+    """Each model's loss (R,), of its own logits (B, C) and rows (B,)."""
+    inputs, values = batch.inputs, []
+    assert isinstance(inputs, Tensor)  # check_stackable refuses texts
+    for number, objective in enumerate(objectives):
+        labels = None if batch.labels is None else batch.labels[number]
+        own = Batch(batch.split, batch.rows[number], inputs[number], labels)
+        values.append(objective(logits[number], own))
+    return torch.stack(values)
+
+
+def _validate(
+    models: Sequence[nn.Module],
+    weights: Weights,
+    histories: Sequence[History],
+    validation: Split,
+    seeds: Sequence[int],
+) -> None:
+    _write_back(weights, models)
+    for model, history, seed in zip(models, histories, seeds, strict=True):
+        history.validation_accuracy.append(validation_accuracy(model, validation, seed))
+
+
+def _one_each(losses: Loss | Sequence[Loss | None] | None, models: Sequence[nn.Module]) -> list[Loss | None]:
+    if losses is None or callable(losses):
+        return [losses] * len(models)
+    check_one_each(losses, models, "losses")
+    return list(losses)

@@ -1,76 +1,181 @@
-"""What training asks of its settings, and the learning-rate schedules."""
+"""What a training run is set up from, each mistake answered in a sentence before anything is trained."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
-from kdhelpers.data import Split
-from kdhelpers.training.batches import Batch
+from ..data import Split
+from ..evaluation import predict_logits
+from ..seeding import seeded
 
+P = ParamSpec("P")
+R = TypeVar("R")
 SCHEDULES = ("constant", "one-cycle")
+
+
+def own_randomness(run: Callable[P, R]) -> Callable[P, R]:
+    """Start everything random in a run from its ``seed`` (or the first of its ``seeds``), and leave the
+    global random state as it was.
+
+    Example:
+        >>> @own_randomness
+        ... def draw(*, seed=0):
+        ...     return torch.rand(1).item()
+        >>> draw(seed=3) == draw(seed=3)
+        True
+    """
+
+    @wraps(run)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        seeds = kwargs.get("seeds") or [kwargs.get("seed", 0)]
+        # seeded() says what is wrong with a seed that is no whole number.
+        return seeded(lambda: run(*args, **kwargs), seeds[0])  # type: ignore[index]
+
+    return inner
 
 
 def check_settings(
     epochs: int, batch_size: int, learning_rate: float, weight_decay: float, schedule: str
 ) -> None:
-    """Refuse settings that cannot train, each in one sentence.
+    """Refuse settings that cannot train.
 
     Raises:
         ValueError: One of them is out of range.
 
     Example:
-        >>> check_settings(1, 8, 0.1, 0.0, "constant")
+        >>> check_settings(epochs=5, batch_size=128, learning_rate=1e-3, weight_decay=0, schedule="constant")
     """
-    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}; give a whole number of 1 or more.")
+    for name, count in (("epochs", epochs), ("batch_size", batch_size)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ValueError(f"{name} is {count!r}: give a whole number of 1 or more.")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(f"learning_rate is {learning_rate}; give a number above 0, such as 0.001.")
+        raise ValueError(f"learning_rate is {learning_rate}: give a number above 0, such as 0.001.")
     if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        raise ValueError(f"weight_decay is {weight_decay}; give 0 or a small number above it.")
+        raise ValueError(f"weight_decay is {weight_decay}: give a number of 0 or more.")
     if schedule not in SCHEDULES:
-        raise ValueError(f"schedule is {schedule!r}; choose one of {', '.join(map(repr, SCHEDULES))}.")
+        raise ValueError(f"schedule is {schedule!r}: choose 'constant' or 'one-cycle'.")
 
 
-def make_schedule(
-    name: str, optimizer: torch.optim.Optimizer, learning_rate: float, steps: int
-) -> LRScheduler:
-    """The schedule of that name, to be stepped once a training step.
+def choose_device(device: str | torch.device | None, models: Sequence[nn.Module]) -> torch.device:
+    """The device asked for; otherwise CUDA, else MPS, else the CPU.
 
     Example:
-        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
-        >>> make_schedule("constant", optimizer, 0.5, steps=10).get_last_lr()
-        [0.5]
+        >>> choose_device("cpu", [])
+        device(type='cpu')
     """
-    if name == "one-cycle":
-        # One step more than is taken, because torch counts the first rate as a step of its own.
-        return OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps + 1)
-    return ConstantLR(optimizer, factor=1.0, total_iters=0)
+    if device is not None:
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    # MPS has no float64.
+    wide = any(weight.dtype == torch.float64 for model in models for weight in model.parameters())
+    return torch.device("mps" if torch.backends.mps.is_available() and not wide else "cpu")
 
 
-def label_loss(split: Split) -> Callable[[Tensor, Batch], Tensor]:
-    """Cross-entropy over the rows that have a label, once it is clear that some have.
+def trainable(model: nn.Module) -> list[Tensor]:
+    """The parameters that learn.
 
     Raises:
-        ValueError: No row has a label.
+        ValueError: None does.
 
     Example:
-        >>> label_loss(Split(ids=[1], inputs=["hi"]))
-        Traceback (most recent call last):
-        ValueError: No row has a label: pass labels, or a loss that needs none (see distill).
+        >>> [tuple(weight.shape) for weight in trainable(nn.Linear(3, 2))]
+        [(2, 3), (2,)]
     """
-    if not bool(split.labelled.any()):
-        raise ValueError("No row has a label: pass labels, or a loss that needs none (see distill).")
+    found: list[Tensor] = [weight for weight in model.parameters() if weight.requires_grad]
+    if not found:
+        raise ValueError(f"The {type(model).__name__} has no parameters to train.")
+    return found
 
-    def loss(logits: Tensor, batch: Batch) -> Tensor:
-        assert batch.labels is not None  # the split has some
-        valid = (batch.labels != -100).sum().clamp(min=1)  # a batch without any gives 0, not 0/0
-        return F.cross_entropy(logits, batch.labels, reduction="sum") / valid
 
-    return loss
+def learning_rates(optimiser: torch.optim.Optimizer, schedule: str, steps: int) -> LRScheduler:
+    """The course of the learning rate over all steps: constant, or one cycle up and down (to almost 0).
+
+    Source: Smith & Topin 2017, "Super-Convergence", arXiv:1708.07120.
+
+    Example:
+        >>> optimiser = torch.optim.AdamW(nn.Linear(1, 1).parameters(), lr=0.1)
+        >>> learning_rates(optimiser, "constant", steps=10).get_last_lr()
+        [0.1]
+    """
+    if schedule == "constant":
+        return ConstantLR(optimiser, factor=1.0, total_iters=0)
+    highest = max(group["lr"] for group in optimiser.param_groups)
+    # PyTorch's cycle needs room to turn; a run of one or two steps starts it and stops.
+    return OneCycleLR(optimiser, max_lr=highest, total_steps=max(steps, 4))
+
+
+def validation_accuracy(model: nn.Module, validation: Split, seed: int) -> float:
+    """Share of the labelled rows that are right now. Nothing random in it reaches the training.
+
+    Example:
+        >>> split = Split(ids=[0, 1], inputs=torch.eye(2), labels=torch.tensor([0, 0]))
+        >>> validation_accuracy(nn.Identity(), split, seed=0)
+        0.5
+    """
+    known = validation.labelled
+    logits = seeded(lambda: predict_logits(model, validation), seed)
+    assert validation.labels is not None
+    return (logits.argmax(1) == validation.labels.cpu())[known].double().mean().item()
+
+
+def check_validation(validation: Split | None) -> None:
+    """Refuse a validation split without labels.
+
+    Raises:
+        ValueError: None of its rows has a label.
+
+    Example:
+        >>> check_validation(None)
+    """
+    if validation is not None and not (validation.labels is not None and validation.labelled.any()):
+        raise ValueError("The validation split has no labels: pass one that has, or none.")
+
+
+def check_stackable(models: Sequence[nn.Module], split: Split) -> None:
+    """Refuse models that cannot be trained side by side as if each were alone.
+
+    Raises:
+        ValueError: No models, one of them twice, of other classes, shapes or dtypes; buffers or dropout;
+            or inputs that are not a tensor.
+
+    Example:
+        >>> check_stackable([nn.Linear(2, 1), nn.Linear(2, 1)], Split(ids=[0], inputs=torch.zeros(1, 2)))
+    """
+    if not models:
+        raise ValueError("There are no models to train: pass one or more.")
+    if len(set(map(id, models))) < len(models):
+        raise ValueError("The same model is passed twice: build one for each seed.")
+    if not isinstance(split.inputs, Tensor):
+        raise ValueError("Models can be stacked only over tensors: for texts, call train once for each.")
+    for number, model in enumerate(models):
+        if type(model) is not type(models[0]) or _shapes(model) != _shapes(models[0]):
+            raise ValueError(f"Model {number} has another class or other weights than model 0: pass equals.")
+        if next(model.buffers(), None) is not None:
+            raise ValueError(f"Model {number} has buffers (batch normalisation?), which cannot be stacked.")
+        if any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in model.modules()):
+            raise ValueError(f"Model {number} has dropout, which would differ: call train once for each.")
+
+
+def check_one_each(values: Sequence[object], models: Sequence[nn.Module], name: str) -> None:
+    """Refuse anything but one value a model.
+
+    Raises:
+        ValueError: There are more or fewer.
+
+    Example:
+        >>> check_one_each([0], [nn.Linear(1, 1)], "seeds")
+    """
+    if len(values) != len(models):
+        raise ValueError(f"There are {len(values)} {name} for {len(models)} models: give one for each.")
+
+
+def _shapes(model: nn.Module) -> dict[str, tuple[torch.Size, torch.dtype, bool]]:
+    return {name: (w.shape, w.dtype, w.requires_grad) for name, w in model.named_parameters()}
