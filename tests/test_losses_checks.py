@@ -122,6 +122,10 @@ def test_nan_in_the_mixture_in_a_sequence_and_beside_a_mask() -> None:
     mask = torch.ones(2, 3, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"teacher_logits hold NaN in 1 of 6 rows, first in row \(1, 0\)"):
         kd_loss(logits(2, 3, 4), spoilt, mask=mask)
+    # Padding that is NaN too is not to blame.
+    spoilt[0], mask[0] = math.nan, False
+    with pytest.raises(ValueError, match=r"teacher_logits hold NaN in 1 of 6 rows, first in row \(1, 0\)"):
+        kd_loss(logits(2, 3, 4), spoilt, mask=mask)
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,27 @@ def test_same_when_traced_into_one_graph(name: str) -> None:
     student, teacher, mask = leaf(4, 5), logits(4, 5, seed=2), torch.tensor([True, False, True, True])
     traced = torch.compile(LOSSES[name], backend="eager", fullgraph=True)
     torch.testing.assert_close(traced(student, teacher, mask=mask), LOSSES[name](student, teacher, mask=mask))
+
+
+def test_a_term_without_weight_cannot_spoil_the_mixture() -> None:
+    # The label names a class that is ruled out, so cross-entropy alone is infinite.
+    student, label = torch.tensor([[0.0, 1.0, -INF]], requires_grad=True), torch.tensor([2])
+    teacher = torch.tensor([[1.0, 0.0, -INF]])
+    loss = distillation_loss(student, teacher, label, kd_weight=1.0)
+    loss.backward()
+    torch.testing.assert_close(loss, kd_loss(student, teacher))
+    assert student.grad.isfinite().all()
+    # Without weight, the student may likewise rule out what the teacher allows.
+    labelled = distillation_loss(student, torch.zeros(1, 3), torch.tensor([0]), kd_weight=0.0)
+    torch.testing.assert_close(labelled, torch.tensor(1.0).exp().log1p())
+
+
+@each_loss
+def test_masked_nan_reaches_no_gradient_where_values_cannot_be_looked_at(name: str) -> None:
+    student, teacher = logits(2, 3, 4), logits(2, 3, 4, seed=2)
+    mask = torch.tensor([[True, False, True], [False, True, True]])
+    student[~mask] = math.nan
+    gradients = torch.func.vmap(torch.func.grad(lambda s, t, m: LOSSES[name](s, t, mask=m)))
+    found = gradients(student, teacher, mask)
+    assert (found[~mask] == 0).all()
+    assert found.isfinite().all()
