@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tqdm import tqdm
@@ -9,26 +10,31 @@ from tqdm import tqdm
 from kdhelpers.frontend import has_widgets, in_notebook
 
 
-def progress_bar(total: int, unit: str, *, shown: bool = True, title: str = "") -> tqdm[Any]:
+def progress_bar(
+    steps: Iterable[Any] | None = None,
+    *,
+    title: str,
+    unit: str,
+    total: int | None = None,
+    shown: bool = True,
+) -> tqdm[Any]:
     """A bar that suits the place: a widget in a notebook, a line in a terminal, nothing in a saved run.
 
-    It appears after a second and leaves when it is done, so quick work shows none.
+    It appears after a second and leaves when all is done, so that quick work shows none.
 
     Args:
-        total: How many units there are.
-        unit: What is counted, such as "epoch".
-        shown: False keeps it quiet everywhere.
+        steps: What to go through; None for a bar that is moved by ``update(n)``.
         title: What stands before the bar.
-
-    Returns:
-        A tqdm bar: call ``update(n)``, and ``close()`` at the end or use it in a ``with``.
+        unit: What is counted, such as "epoch".
+        total: How many, where `steps` does not tell.
+        shown: False keeps it quiet everywhere.
 
     Example:
-        >>> with progress_bar(3, "epoch", shown=False) as bar:
-        ...     bar.update(1)
+        >>> [step for step in progress_bar(range(3), title="counting", unit="step", shown=False)]
+        [0, 1, 2]
     """
-    kind: type[tqdm[Any]] = tqdm
-    # None asks tqdm itself: it stays quiet where the output is a file.
+    kind: Any = tqdm
+    # None leaves it to tqdm, which is quiet where the output is no screen.
     quiet: bool | None = None if shown else True
     if shown and has_widgets():
         from tqdm.notebook import tqdm_notebook
@@ -36,4 +42,7 @@ def progress_bar(total: int, unit: str, *, shown: bool = True, title: str = "") 
         kind, quiet = tqdm_notebook, False
     elif in_notebook():
         quiet = True
-    return kind(total=total, unit=f" {unit}", desc=title or None, disable=quiet, leave=False, delay=1)
+    bar: tqdm[Any] = kind(
+        steps, total=total, desc=title, unit=f" {unit}", disable=quiet, leave=False, delay=1
+    )
+    return bar

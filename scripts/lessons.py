@@ -19,6 +19,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
+# A marker ends its line: Markdown renders nothing that stands on a line beginning with a comment.
 MEASURED = re.compile(r"(<!-- measured -->).*?(<!-- /measured -->)", re.DOTALL)
 BADGE = re.compile(r"(<!-- colab -->).*?(<!-- /colab -->)", re.DOTALL)
 HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)

@@ -29,10 +29,10 @@ def tidy(notebook: nbformat.NotebookNode, name: str, cost: Cost | None = None) -
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in CELL_METADATA})
         if cell.cell_type == "markdown":
-            cell.source = BADGE.sub(lambda found: found[1] + badge(name) + found[2], cell.source)
+            cell.source = BADGE.sub(lambda found: f"{found[1]}\n{badge(name)}\n{found[2]}", cell.source)
             if measured:
                 cell.source = MEASURED.sub(
-                    lambda found: found[1] + measured_text(measured) + found[2], cell.source
+                    lambda found: f"{found[1]}\n{measured_text(measured)}\n{found[2]}", cell.source
                 )
         elif cell.cell_type == "code":
             _tidy_code(cell)

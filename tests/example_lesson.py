@@ -17,12 +17,16 @@ FIGURE = f'<figure><img alt="{ALT}" src="data:image/png;base64,{PIXEL}"></figure
 HEADER = f"""# 3 · An example
 Why one temperature is not another.
 
-<!-- colab -->{lessons.badge(NAME)}<!-- /colab -->
+<!-- colab -->
+{lessons.badge(NAME)}
+<!-- /colab -->
 
 ## What you will be able to do
 - soften a teacher's probabilities
 
-<!-- measured -->{lessons.measured_text(lessons.Cost(20, 0.5))}<!-- /measured -->
+<!-- measured -->
+{lessons.measured_text(lessons.Cost(20, 0.5))}
+<!-- /measured -->
 
 **Builds on:** lesson 2."""
 

@@ -38,7 +38,7 @@ def has_a_header(notebook: Notebook, name: str) -> Iterator[str]:
         yield "The header doesn't say what the lesson builds on: '**Builds on:** ...'."
     if lessons.read_cost(notebook) is None:
         yield "Time and memory were not measured: put '<!-- measured --><!-- /measured -->' in and save."
-    if f"<!-- colab -->{lessons.badge(name)}<!-- /colab -->" not in prose:
+    if f"<!-- colab -->\n{lessons.badge(name)}\n<!-- /colab -->" not in prose:
         yield "The Colab badge is missing or old: put '<!-- colab --><!-- /colab -->' in the header and save."
 
 

@@ -42,7 +42,7 @@ def test_a_lesson_is_run_measured_and_tidied(tmp_path: Path) -> None:
     ]
     assert saved.metadata.keys() == {"kernelspec", "language_info"}
     assert lessons.read_cost(saved).seconds >= 5
-    assert "<!-- measured -->**Time and memory:**" in header.source
+    assert "<!-- measured -->\n**Time and memory:**" in header.source
     assert 0.0 < lessons.read_cost(saved).memory < 2.0
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ..bars import progress_bar
 from ..extras import need
 from .splits import Split
 from .tasks import Task
@@ -47,14 +49,8 @@ def load_mnist1d(*, pool: int = 0, seed: int = PUBLISHED_SEED, progress: bool = 
     """
     if pool < 0 or seed < 0:
         raise ValueError(f"pool and seed must be 0 or more, not {pool} and {seed}.")
-    with tqdm(
-        total=PUBLISHED_SIZE + VALIDATION_SIZE + pool,
-        desc="MNIST-1D",
-        unit=" signals",
-        delay=1,
-        leave=False,
-        disable=not progress,
-    ) as bar:
+    total = PUBLISHED_SIZE + VALIDATION_SIZE + pool
+    with progress_bar(title="MNIST-1D", unit="signals", total=total, shown=progress) as bar:
         inputs, labels = _generate(PUBLISHED_SIZE, seed, bar)
         train = round(PUBLISHED_SIZE * TRAIN_SHARE)
         return Task(
@@ -68,7 +64,7 @@ def load_mnist1d(*, pool: int = 0, seed: int = PUBLISHED_SEED, progress: bool = 
         )
 
 
-def _pool(size: int, seed: int, bar: tqdm[None]) -> Split:
+def _pool(size: int, seed: int, bar: tqdm[Any]) -> Split:
     chunks = -(-size // CHUNK)
     made = [_generate(CHUNK, _seed_of(seed, 1, chunk), bar)[0] for chunk in range(chunks)]
     return _split("pool", torch.cat(made)[:size], digits=6)
@@ -83,7 +79,7 @@ def _seed_of(*path: int) -> int:
     return int(np.random.SeedSequence(path).generate_state(1)[0])
 
 
-def _generate(size: int, seed: int, bar: tqdm[None]) -> tuple[Tensor, Tensor]:
+def _generate(size: int, seed: int, bar: tqdm[Any]) -> tuple[Tensor, Tensor]:
     """Signals (size, 40) float32 and labels (size,), in the generator's own (shuffled) order."""
     mnist1d = need("mnist1d.data", extra="course")
     settings = mnist1d.get_dataset_args()

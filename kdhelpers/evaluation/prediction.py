@@ -9,8 +9,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from ..bars import progress_bar
 from ..data import Split
 
 
@@ -72,7 +72,7 @@ def predict_logits(
         # Not inference mode: a loss may save these logits for its own gradient.
         batches = [
             _checked(model(_inputs(model, split, slice(start, start + batch_size))), split, start, batch_size)
-            for start in tqdm(starts, desc="predicting", unit="batch", disable=not progress)
+            for start in progress_bar(starts, title="predicting", unit="batch", shown=progress)
         ]
     return torch.cat(batches)
 

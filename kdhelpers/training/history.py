@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tqdm import tqdm
+
+from ..bars import progress_bar
 
 
 @dataclass(repr=False)
@@ -67,7 +70,7 @@ class History:
 
 
 @contextmanager
-def recording(histories: Sequence[History], epochs: int, progress: bool) -> Iterator[tqdm[int]]:
+def recording(histories: Sequence[History], epochs: int, progress: bool) -> Iterator[tqdm[Any]]:
     """A bar over the epochs; an interruption ends the training, but not the program.
 
     Example:
@@ -81,7 +84,7 @@ def recording(histories: Sequence[History], epochs: int, progress: bool) -> Iter
     """
     start = time.perf_counter()
     try:
-        with tqdm(range(epochs), desc="training", unit="epoch", disable=not progress) as bar:
+        with progress_bar(range(epochs), title="training", unit="epoch", shown=progress) as bar:
             yield bar
     except KeyboardInterrupt:
         for history in histories:

@@ -93,7 +93,7 @@ def train(
                 history.steps += 1
 
             history.end_epoch(total.item() / len(split), learning_rate)
-            bar.set_postfix(loss=f"{history.loss[-1]:.3f}")
+            bar.set_postfix(loss=f"{history.loss[-1]:.3f}", refresh=False)
             if validation is not None:
                 history.validation_accuracy.append(validation_accuracy(model, validation, seed))
     return history

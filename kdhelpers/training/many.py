@@ -112,7 +112,7 @@ def train_many(
 
             for number, (history, total) in enumerate(zip(histories, totals.tolist(), strict=True)):
                 history.end_epoch(total / len(split), learning_rate, f"The loss of model {number}")
-            bar.set_postfix(loss=f"{totals.mean().item() / len(split):.3f}")
+            bar.set_postfix(loss=f"{totals.mean().item() / len(split):.3f}", refresh=False)
             if validation is not None:
                 _validate(models, weights, histories, validation, seeds)
     return histories

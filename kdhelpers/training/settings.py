@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from ..data import Split
+from ..devices import best_device
 from ..evaluation import predict_logits
 from ..seeding import seeded
 
@@ -64,19 +65,19 @@ def check_settings(
 
 
 def choose_device(device: str | torch.device | None, models: Sequence[nn.Module]) -> torch.device:
-    """The device asked for; otherwise CUDA, else MPS, else the CPU.
+    """The device asked for; otherwise CUDA, else MPS, else the processor.
+
+    Raises:
+        ValueError: There is no such device here.
 
     Example:
         >>> choose_device("cpu", [])
         device(type='cpu')
     """
-    if device is not None:
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    # MPS has no float64.
+    found = best_device(device)
     wide = any(weight.dtype == torch.float64 for model in models for weight in model.parameters())
-    return torch.device("mps" if torch.backends.mps.is_available() and not wide else "cpu")
+    # MPS has no float64: without a wish of the caller's, such a model stays on the processor.
+    return torch.device("cpu") if device is None and wide and found.type == "mps" else found
 
 
 def trainable(model: nn.Module) -> list[Tensor]:
