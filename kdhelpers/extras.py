@@ -25,7 +25,7 @@ def need(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         package = module.split(".")[0]
         # A package that is there but lacks something of its own is not ours to explain.
-        if error.name is None or error.name.split(".")[0] != package:
+        if error.name != package:
             raise
         raise ImportError(
             f"This needs {package}, which is not installed: run `pip install 'kdhelpers[{extra}]'`."

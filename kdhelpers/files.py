@@ -36,6 +36,15 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
         ) from error
 
 
+def _mode_of(target: Path) -> int:
+    # A temporary file is private; what replaces a file keeps its mode, and a new one gets the usual.
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def _write_beside_and_rename(target: Path, content: bytes) -> None:
     # Same folder, so that the rename stays on one file system and is atomic.
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
@@ -44,6 +53,7 @@ def _write_beside_and_rename(target: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+        os.chmod(name, _mode_of(target))
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -96,3 +96,13 @@ def test_the_content_is_flushed_to_the_disk_before_the_rename(old, monkeypatch):
     monkeypatch.setattr(files.os, "replace", lambda *names: (steps.append("replace"), rename(*names)))
     write_whole(old, b"new")
     assert steps == ["fsync", "replace"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_file_keeps_its_mode_and_a_new_one_gets_the_usual(tmp_path):
+    (tmp_path / "usual").touch()
+    write_whole(tmp_path / "new", "x")
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    (tmp_path / "new").chmod(0o640)
+    write_whole(tmp_path / "new", "y")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640

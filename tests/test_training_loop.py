@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from tqdm import tqdm
 
 from kdhelpers.data import Split
 from kdhelpers.training import History, train
@@ -311,9 +312,15 @@ def test_a_loss_gives_one_number(split, loss, sentence):
         train(net(), split, loss, epochs=1, **QUIET)
 
 
-def test_a_bar_shows_the_loss_on_request(split, capsys):
+def test_a_bar_shows_the_loss_on_request(split, capsys, monkeypatch):
     train(net(), split, epochs=2, **QUIET)
     assert capsys.readouterr() == ("", "")
+
+    def bar(steps, *, title, unit, shown):
+        assert shown
+        return tqdm(steps, desc=title, unit=unit)
+
+    monkeypatch.setattr("kdhelpers.training.history.progress_bar", bar)
     train(net(), split, epochs=2, device="cpu")
     shown = capsys.readouterr().err
     assert "training" in shown

@@ -240,7 +240,7 @@ def _whiskers(ax: Axes, rows: Any, value: Any, low: Any, high: Any) -> None:
 
 
 def _percent(axis: Any) -> None:
-    axis.set_major_formatter(need("matplotlib.ticker", extra="course").PercentFormatter(xmax=1, decimals=0))
+    axis.set_major_formatter(need("matplotlib.ticker", extra="course").PercentFormatter(xmax=1))
 
 
 def _same_length(name: str, given: Any, values: Any) -> None:
