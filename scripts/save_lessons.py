@@ -147,8 +147,7 @@ def main() -> int:
     arguments = options.parse_args()
     failed = []
     with tempfile.TemporaryDirectory() as state:
-        # One thread: small models gain nothing from a second, and lose much when the cores are shared.
-        os.environ.update(KDHELPERS_WIDGETS="0", KDHELPERS_STATE=state, OMP_NUM_THREADS="1")
+        os.environ.update(KDHELPERS_WIDGETS="0", KDHELPERS_STATE=state)
         for path in chosen(arguments.names):
             print(f"{path.stem} ... ", end="", flush=True)
             try:
