@@ -144,6 +144,7 @@ def test_negative_numbers_are_refused(wrong):
 
 
 def test_without_mnist1d_the_install_command_is_given(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mnist1d.data", None)
+    monkeypatch.delitem(sys.modules, "mnist1d.data", raising=False)
+    monkeypatch.setitem(sys.modules, "mnist1d", None)
     with pytest.raises(ImportError, match=r"mnist1d.*pip install 'kdhelpers\[course\]'"):
         load_mnist1d(progress=False)
