@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -144,7 +143,9 @@ def test_negative_numbers_are_refused(wrong):
 
 
 def test_without_mnist1d_the_install_command_is_given(monkeypatch):
-    monkeypatch.delitem(sys.modules, "mnist1d.data", raising=False)
-    monkeypatch.setitem(sys.modules, "mnist1d", None)
+    def missing(module):
+        raise ModuleNotFoundError("No module named 'mnist1d'", name="mnist1d")
+
+    monkeypatch.setattr("kdhelpers.extras.importlib.import_module", missing)
     with pytest.raises(ImportError, match=r"mnist1d.*pip install 'kdhelpers\[course\]'"):
         load_mnist1d(progress=False)
