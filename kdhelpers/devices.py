@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from torch import nn
 
@@ -35,4 +37,5 @@ def device_of(model: nn.Module) -> torch.device:
         >>> device_of(nn.Linear(1, 1))
         device(type='cpu')
     """
-    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    tensor = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from kdhelpers.devices import best_device
+from kdhelpers.seeding import seeded_randomness
 
 # What the step takes on the machine that the lessons were measured on.
 REFERENCE_STEP_MS = 1.0
@@ -45,9 +46,7 @@ def _best_round(step: Callable[[], float]) -> float:
 
 
 def _known_step(device: torch.device) -> Callable[[], float]:
-    # The caller's random numbers stay as they were.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded_randomness(0):
         model = nn.Sequential(
             nn.Linear(40, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
         )

@@ -30,3 +30,9 @@ def test_a_device_that_is_not_there_gets_a_sentence(missing):
 def test_a_model_is_asked_where_it_is():
     assert device_of(nn.Linear(1, 1, device="meta")).type == "meta"
     assert device_of(nn.Identity()).type == "cpu"
+
+
+def test_a_model_with_buffers_alone_is_asked_too():
+    model = nn.Module()
+    model.register_buffer("mean", torch.empty(1, device="meta"))
+    assert device_of(model).type == "meta"

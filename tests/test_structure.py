@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = lessons.ROOT / "kdhelpers"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BASE = {"extras", "files", "seeding", "devices", "bars"}
+BASE = {"extras", "files", "seeding", "devices", "modes", "bars"}
 DATA = BASE | {"data"}
 SHOWN = BASE | {"frontend"}
 # What a module may import of ours. It points one way: from a teacher's outputs to a trained student.
@@ -25,8 +25,9 @@ ARROWS: dict[str, set[str]] = {
     "frontend": set(),
     "seeding": set(),
     "devices": set(),
+    "modes": set(),
     "bars": {"frontend"},
-    "speed": {"devices"},
+    "speed": {"devices", "seeding"},
     "data": BASE,
     "losses": DATA,
     "models": DATA,

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .running import eval_mode, one_row
+from ..modes import in_mode
+from .running import one_row
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -74,7 +75,7 @@ def count_flops(model: nn.Module, example: Tensor | list[str]) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     example = one_row(example, model)
-    with eval_mode(model), torch.no_grad(), _nothing_fused():
+    with in_mode(model, training=False), torch.no_grad(), _nothing_fused():
         counter = FlopCounterMode(display=False)
         with counter:
             model(example)

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..devices import device_of
+from ..modes import in_mode
 from .counts import bytes_on_disk, count_flops, count_parameters
-from .running import device_of, eval_mode, one_row
+from .running import one_row
 from .table import Costs
 
 THROUGHPUT_SECONDS = 0.5
@@ -52,7 +54,7 @@ def measure_costs(
         )
     example, device = one_row(example, model), device_of(model)
     batch = example * batch_size if isinstance(example, list) else torch.cat([example] * batch_size)
-    with eval_mode(model), torch.inference_mode():
+    with in_mode(model, training=False), torch.inference_mode():
         latencies = _milliseconds(lambda: model(example), device, repeats, warmup)
         batches = _batch_milliseconds(lambda: model(batch), device)
     return Costs(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,7 @@ from tqdm import tqdm
 
 from ..bars import progress_bar
 from ..extras import need
+from ..seeding import seeded_randomness
 from .splits import Split
 from .tasks import Task
 
@@ -84,20 +82,10 @@ def _generate(size: int, seed: int, bar: tqdm[Any]) -> tuple[Tensor, Tensor]:
     mnist1d = need("mnist1d.data", extra="course")
     settings = mnist1d.get_dataset_args()
     settings.num_samples, settings.seed = size, seed
-    # Never get_dataset: it asks the network first.
-    with _global_random_state_kept():
+    # Never get_dataset: it asks the network first. It seeds the global generators itself.
+    with seeded_randomness(seed):
         made = mnist1d.make_dataset(settings)
     bar.update(size)
     inputs = np.concatenate([made["x"], made["x_test"]])
     labels = np.concatenate([made["y"], made["y_test"]])
     return torch.from_numpy(inputs).float(), torch.from_numpy(labels).long()
-
-
-@contextmanager
-def _global_random_state_kept() -> Iterator[None]:
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from ..bars import progress_bar
 from ..data import Split
+from ..modes import in_mode
 
 
 class TeacherLogits(Protocol):
@@ -20,27 +20,6 @@ class TeacherLogits(Protocol):
     def logits(self, ids: Sequence[str | int]) -> Tensor:
         """The teacher's logits (n, C) in float32, in the order of the ids."""
         ...
-
-
-@contextmanager
-def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Put a model in train or evaluation mode for a while; every part gets its own mode back.
-
-    Example:
-        >>> model = nn.Dropout()
-        >>> with in_mode(model, training=False):
-        ...     print(model.training)
-        False
-        >>> model.training
-        True
-    """
-    modes = {module: module.training for module in model.modules()}
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def predict_logits(

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from ..data import Split
 from ..devices import best_device
 from ..evaluation import predict_logits
-from ..seeding import seeded
+from ..seeding import seeded, seeded_randomness
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,8 +36,9 @@ def own_randomness(run: Callable[P, R]) -> Callable[P, R]:
     @wraps(run)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         seeds = kwargs.get("seeds") or [kwargs.get("seed", 0)]
-        # seeded() says what is wrong with a seed that is no whole number.
-        return seeded(lambda: run(*args, **kwargs), seeds[0])  # type: ignore[index]
+        # What is wrong with a seed that is no whole number is said there.
+        with seeded_randomness(seeds[0]):  # type: ignore[index]
+            return run(*args, **kwargs)
 
     return inner
 
