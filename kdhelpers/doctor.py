@@ -125,9 +125,7 @@ def _processor() -> Finding:
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     found = f"{cores} core{'s' * (cores > 1)}, PyTorch uses {threads}."
     if cores < 2:
-        return Finding(
-            "Processor", "note", f"{found} The lessons were measured on two: expect twice the time."
-        )
+        return Finding("Processor", "note", f"{found} A lesson keeps one busy: other programs will slow it.")
     return Finding("Processor", "ok", found)
 
 
