@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = lessons.ROOT / "kdhelpers"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BASE = {"extras", "files", "seeding", "devices", "modes", "bars"}
+BASE = {"extras", "files", "seeding", "devices", "modes", "bars", "ngrams", "tokens"}
 DATA = BASE | {"data"}
 SHOWN = BASE | {"frontend"}
 # What a module may import of ours. It points one way: from a teacher's outputs to a trained student.
@@ -27,14 +27,20 @@ ARROWS: dict[str, set[str]] = {
     "devices": set(),
     "modes": set(),
     "bars": {"frontend"},
+    # Text for models, without torch: what serves a model has no need of it.
+    "ngrams": set(),
+    "tokens": {"extras", "ngrams"},
     "speed": {"devices", "seeding"},
     "data": BASE,
     "losses": DATA,
     "models": DATA,
+    "text": DATA,
     "costs": DATA,
     "evaluation": DATA,
     "teacher_outputs": DATA | {"evaluation"},
     "training": DATA | {"losses", "evaluation", "teacher_outputs"},
+    "contract": DATA | {"evaluation", "costs"},
+    "serving": DATA | {"text", "evaluation", "costs"},
     "claims": SHOWN,
     "study": SHOWN,
     "plotting": SHOWN | {"evaluation"},
