@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,18 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
 
 # Words end at ASCII punctuation; all digits look alike, so that an amount or an order number says "a number".
 _TABLE = bytes(
-    ord("0") if chr(byte).isdigit() else byte if byte > 127 or chr(byte).isalnum() else ord(" ")
+    byte if byte > 127 or chr(byte).isalpha() else ord("0" if chr(byte).isdigit() else " ")
     for byte in range(256)
 )
 _END = 10  # the line break, which no cleaned text holds, ends a text
 # Unsigned arithmetic wraps around: that is the point of it here, so NumPy works on arrays, which do not warn.
-_WORD_BASE = np.array([0x100000001B3], np.uint64)
-_WORD_BACK = np.array([pow(0x100000001B3, -1, 2**64)], np.uint64)
 _MIX = np.array([0xFF51AFD7ED558CCD], np.uint64)
-_KIND = np.array([0x9E3779B97F4A7C15], np.uint64)
+# One for each length of piece (1 to 8) and of word sequence (9 to 16): the word "cat" is not the piece "cat".
+_KINDS = np.array([[0x9E3779B97F4A7C15]], np.uint64) * np.arange(17, dtype=np.uint64)[:, None]
+_NO_HASHES, _NOBODY = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class NgramHasher:
     Args:
         buckets: How many numbers there are; a power of two.
         characters: Lengths of the pieces in bytes, each 1 to 8. A piece may reach over a space.
-        words: Lengths of the word sequences.
+        words: Lengths of the word sequences, each 1 to 8.
         max_bytes: What lies beyond, in the cleaned text, is not looked at.
 
     Raises:
@@ -52,15 +54,15 @@ class NgramHasher:
     buckets: int = 2**15
     characters: tuple[int, ...] = (3, 4, 5)
     words: tuple[int, ...] = (1, 2)
-    max_bytes: int = 20_000
+    max_bytes: int = 4_000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "characters", tuple(self.characters))
         object.__setattr__(self, "words", tuple(self.words))
         if self.buckets < 2 or self.buckets & (self.buckets - 1):
             raise ValueError(f"buckets is {self.buckets}: give a power of two, such as 32768.")
-        if not all(1 <= length <= 8 for length in self.characters) or not all(k >= 1 for k in self.words):
-            raise ValueError("characters are lengths of 1 to 8 bytes and words lengths of 1 or more.")
+        if not all(1 <= length <= 8 for length in (*self.characters, *self.words)):
+            raise ValueError("characters are lengths of 1 to 8 bytes and words lengths of 1 to 8 words.")
         if not self.characters and not self.words:
             raise ValueError("Without characters and words there is nothing to hash: give one of them.")
         if self.max_bytes < 1:
@@ -85,17 +87,14 @@ class NgramHasher:
             (True, False, array([0, 2]))
         """
         check_texts(texts)
-        joined = b" " + b" \n ".join(self._clean(text) for text in texts) + b" "
-        codes = np.frombuffer(joined, np.uint8)
-        owner = np.cumsum(codes == _END)
-        nothing = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
-        found = [nothing, *self._pieces(codes, owner), *self._words(codes, owner)]
-        hashed, owned = (np.concatenate(part) for part in zip(*found, strict=True))
-        if len(texts) > 1:
-            order = np.argsort(owned, kind="stable")
-            hashed, owned = hashed[order], owned[order]
-        indices = (_mixed(hashed) & np.uint64(self.buckets - 1)).astype(np.int64)
-        return indices, np.searchsorted(owned, np.arange(len(texts))).astype(np.int64)
+        cleaned = [self._clean(text) for text in texts]
+        found = [*self._pieces(cleaned), *self._words(cleaned)]
+        hashed = np.concatenate([hashes for hashes, _ in found])
+        if len(texts) == 1:  # what a server sees, one message at a time, is spared the book-keeping
+            return self._buckets(hashed), np.zeros(1, np.int64)
+        owner = np.concatenate([owners for _, owners in found])
+        order = np.argsort(owner, kind="stable")
+        return self._buckets(hashed[order]), np.searchsorted(owner[order], np.arange(len(texts)))
 
     def one(self, text: str) -> Array:
         """The bucket numbers of one text, remembered: training asks for the same text in every epoch.
@@ -128,36 +127,42 @@ class NgramHasher:
         # A lone half of a pair (from broken JSON) has no UTF-8: it becomes a question mark, so a space.
         return b" ".join(plain.encode("utf-8", "replace").translate(_TABLE).split())[: self.max_bytes]
 
-    def _pieces(self, codes: NDArray[np.uint8], owner: Array) -> list[tuple[NDArray[np.uint64], Array]]:
-        wide, found = codes.astype(np.uint64), []
-        for length in self.characters:
-            last = len(codes) - length + 1
-            if last < 1:
+    def _pieces(self, cleaned: list[bytes]) -> list[tuple[Hashes, Array]]:
+        codes = np.frombuffer(b" " + b" \n ".join(cleaned) + b" ", np.uint8)
+        wide, piece, found = codes.astype(np.uint64), codes.astype(np.uint64), []
+        owner = np.cumsum(codes == _END) if len(cleaned) > 1 else _NOBODY
+        for length in range(1, max(self.characters, default=0) + 1):
+            if length > 1:  # one more byte beside those that are there
+                piece = piece[:-1] | (wide[length - 1 :] << np.uint64(8 * (length - 1)))
+            if length not in self.characters or not len(piece):
                 continue
-            piece = wide[:last].copy()
-            for step in range(1, length):
-                piece |= wide[step : step + last] << np.uint64(8 * step)
-            # The owner changes at a line break: a piece must not begin on one, nor reach over one.
-            inside = (owner[:last] == owner[length - 1 :]) & (codes[:last] != _END)
-            found.append(((piece + _KIND * np.uint64(length))[inside], owner[:last][inside]))
+            hashes, owners = piece + _KINDS[length], owner[: len(piece)]
+            if len(cleaned) > 1:
+                # The owner changes at a line break: a piece must not begin on one, nor reach over one.
+                inside = (owners == owner[length - 1 :]) & (codes[: len(piece)] != _END)
+                hashes, owners = hashes[inside], owners[inside]
+            found.append((hashes, owners))
         return found
 
-    def _words(self, codes: NDArray[np.uint8], owner: Array) -> list[tuple[NDArray[np.uint64], Array]]:
-        if not self.words:
-            return []
-        space = codes <= ord(" ")
-        begins = np.flatnonzero(space[:-1] & ~space[1:]) + 1
-        ends = np.flatnonzero(~space[:-1] & space[1:]) + 1
-        hashed, owned = _spans(codes, begins, ends), owner[begins]
-        found = []
-        for length in self.words:
-            last = max(0, len(hashed) - length + 1)
-            chain = hashed[:last].copy()
-            for step in range(1, length):
-                chain = chain * _MIX + hashed[step : step + last]
-            inside = owned[:last] == owned[length - 1 :][:last]
-            found.append(((chain + _KIND * np.uint64(64 + length))[inside], owned[:last][inside]))
+    def _words(self, cleaned: list[bytes]) -> list[tuple[Hashes, Array]]:
+        words = [text.split() for text in cleaned] if self.words else []
+        hashed = np.array([_word_hash(word) for text in words for word in text], np.uint64)
+        owner = np.repeat(np.arange(len(words)), [len(text) for text in words])
+        found, chain = [(_NO_HASHES, _NOBODY)], hashed
+        for length in range(1, max(self.words, default=0) + 1):
+            if length > 1:
+                chain = chain[:-1] * _MIX + hashed[length - 1 :]
+            if length in self.words:
+                owners = owner[: len(chain)]
+                inside = owners == owner[length - 1 :][: len(chain)]
+                found.append(((chain + _KINDS[8 + length])[inside], owners[inside]))
         return found
+
+    def _buckets(self, hashed: Hashes) -> Array:
+        # The low bits choose the bucket, so every bit of the n-gram has to reach them (MurmurHash3's way).
+        hashed = (hashed ^ (hashed >> np.uint64(33))) * _MIX
+        hashed ^= hashed >> np.uint64(29)
+        return (hashed & np.uint64(self.buckets - 1)).astype(np.int64)
 
 
 def check_texts(texts: Sequence[str]) -> None:
@@ -180,23 +185,9 @@ def check_texts(texts: Sequence[str]) -> None:
             )
 
 
-def _spans(codes: NDArray[np.uint8], begins: Array, ends: Array) -> NDArray[np.uint64]:
-    # A polynomial of a span from two running sums: every word at once, whatever its length. Dividing by the
-    # power at its beginning (multiplying by the inverse, modulo 2**64) makes it the same wherever it stands.
-    forward, back = _powers(1 << len(codes).bit_length())
-    running = np.zeros(len(codes) + 1, np.uint64)
-    np.cumsum((codes.astype(np.uint64) + np.uint64(1)) * forward[: len(codes)], out=running[1:])
-    return (running[ends] - running[begins]) * back[begins]
-
-
-@lru_cache(maxsize=4)
-def _powers(count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    def powers(base: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        factors = np.repeat(base, count)
-        factors[0] = 1
-        return np.cumprod(factors)
-
-    return powers(_WORD_BASE), powers(_WORD_BACK)
+@lru_cache(maxsize=2**16)
+def _word_hash(word: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "little")
 
 
 @lru_cache(maxsize=2**16)
@@ -204,9 +195,3 @@ def _remembered(hasher: NgramHasher, text: str) -> Array:
     indices, _ = hasher([text])
     indices.setflags(write=False)
     return indices
-
-
-def _mixed(hashed: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    # The low bits choose the bucket, so every bit of the n-gram has to reach them (MurmurHash3's finaliser).
-    hashed = (hashed ^ (hashed >> np.uint64(33))) * _MIX
-    return hashed ^ (hashed >> np.uint64(29))

@@ -62,10 +62,10 @@ class Tokens:
         check_texts(texts)
         # A lone half of a pair (from broken JSON) is no text for the tokenizer: it becomes a question mark.
         whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        if not whole:
+            return np.zeros((0, 0), np.int64), np.zeros((0, 0), np.int64)
         encoded = self._tokenizer.encode_batch(whole)
-        ids = np.array([one.ids for one in encoded], np.int64).reshape(len(encoded), -1)
-        mask = np.array([one.attention_mask for one in encoded], np.int64).reshape(len(encoded), -1)
-        return ids, mask
+        return np.array([one.ids for one in encoded]), np.array([one.attention_mask for one in encoded])
 
     def save(self) -> str:
         """The tokenizer as the text of a ``tokenizer.json``.

@@ -69,4 +69,4 @@ def fit_logistic(head: nn.Linear, inputs: Tensor, labels: Tensor, weight_decay: 
         return value
 
     with torch.enable_grad():
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
+        optimiser.step(loss)

@@ -61,7 +61,8 @@ class NgramStudent(nn.Module):
         """
         indices, offsets, counts = self._ngrams(texts)
         # The sum of k unrelated vectors grows with the square root of k: long texts are to weigh like short.
-        return self.head(self.vectors(indices, offsets) / counts.clamp(min=1).sqrt()[:, None])
+        logits: Tensor = self.head(self.vectors(indices, offsets) / counts.clamp(min=1).sqrt()[:, None])
+        return logits
 
     def _ngrams(self, texts: list[str]) -> tuple[Tensor, Tensor, Tensor]:
         if self.training:

@@ -121,7 +121,8 @@ class TransformerTeacher(nn.Module):
             >>> TransformerTeacher(["a", "b", "c"])(["help", ""]).shape
             torch.Size([2, 3])
         """
-        return self.head(self.embed(texts))
+        logits: Tensor = self.head(self.embed(texts))
+        return logits
 
     def embed(self, texts: list[str], *, progress: bool = False) -> Tensor:
         """The transformer's view of texts: the mean over the tokens, scaled to length 1.
