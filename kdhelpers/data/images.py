@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..extras import need
+from .places import data_folder
 from .splits import Split
 from .tasks import Task
 
@@ -98,7 +99,7 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = T
         FileNotFoundError: MNIST is not in no/such/MNIST/raw: allow the download or put its files there.
     """
     mnist = need("torchvision.datasets", extra="course").MNIST
-    folder = _data_folder(root)
+    folder = data_folder(root)
     train, test = (_read(mnist, folder, train=train, download=download) for train in (True, False))
     cut = len(train[0]) - MNIST_VALIDATION
     return Task(
@@ -113,13 +114,6 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = T
 
 def _split(name: str, inputs: Tensor, labels: Tensor) -> Split:
     return Split([f"{name}-{row:05}" for row in range(len(inputs))], inputs, labels)
-
-
-def _data_folder(root: str | os.PathLike[str] | None) -> Path:
-    chosen = root or os.environ.get("KDHELPERS_DATA")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(need("platformdirs", extra="course").user_cache_path("kdhelpers"))
 
 
 def _read(mnist: Any, folder: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor]:
