@@ -9,7 +9,7 @@ from torch import nn
 
 from kdhelpers.data import Split
 from kdhelpers.losses import distillation_loss, kd_loss, logit_mse_loss
-from kdhelpers.teacher_outputs import MemoryOutputs
+from kdhelpers.teacher_outputs import MemoryOutputs, record_teacher
 from kdhelpers.training import distill, from_teacher, train
 from kdhelpers.training.batches import batch_of
 
@@ -113,6 +113,31 @@ def test_outputs_that_lack_rows_are_refused_before_training(split, outputs, wrap
         distill(model, split, wrap(fewer), epochs=1, **QUIET)
     assert torch.equal(weights(model), weights(student()))
     distill(model, split.take(slice(30)), wrap(fewer), epochs=1, **QUIET)
+
+
+@pytest.mark.parametrize("labels", ["all", "some", "none"])
+@pytest.mark.parametrize("loss", [None, logit_mse_loss])
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_stored_outputs_teach_as_those_in_memory_do(split, tmp_path, labels, loss, top_k):
+    stored = record_teacher(nn.Linear(5, C), split, tmp_path, top_k=top_k, shard_rows=7, progress=False)
+    if labels == "all":
+        split = Split(split.ids, split.inputs, split.labels.clamp(min=0))
+    elif labels == "none":
+        split = split.unlabelled()
+    options = dict(epochs=2, batch_size=8, loss=loss, kd_weight=0.6, **QUIET)
+    one, two = student(), student()
+    found = distill(one, split, stored, **options)
+    expected = distill(two, split, MemoryOutputs(split.ids, stored.logits(split.ids)), **options)
+    assert torch.equal(weights(one), weights(two))
+    assert found.loss == expected.loss
+
+
+def test_stored_outputs_that_lack_rows_are_refused_before_training(split, tmp_path):
+    stored = record_teacher(nn.Linear(5, C), split.take(slice(30)), tmp_path, progress=False)
+    model = student()
+    with pytest.raises(ValueError, match=r"lack 10 of the 40 rows to learn from, first 'r30': run"):
+        distill(model, split, stored, epochs=1, **QUIET)
+    assert torch.equal(weights(model), weights(student()))
 
 
 def test_other_class_counts_are_refused(split):

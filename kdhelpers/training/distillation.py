@@ -119,12 +119,10 @@ def distill(
 
 
 def _check_covered(outputs: TeacherLogits, split: Split) -> None:
-    known = getattr(outputs, "ids", None)
-    if known is None:
+    if not hasattr(outputs, "missing"):
         outputs.logits(split.ids)  # cannot tell what it knows: its own error names what it lacks
         return
-    known = set(known)
-    missing = [id for id in split.ids if id not in known]
+    missing = outputs.missing(split.ids)
     if missing:
         raise ValueError(
             f"The teacher's outputs lack {len(missing):,} of the {len(split):,} rows to learn from, first "

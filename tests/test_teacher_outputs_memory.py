@@ -85,3 +85,12 @@ def test_what_is_not_logits_is_refused(logits):
 def test_an_id_twice_is_refused():
     with pytest.raises(ValueError, match="'a' occurs 2 times"):
         MemoryOutputs(["a", "a"], torch.eye(2))
+
+
+def test_ids_that_were_never_seen_are_listed():
+    assert MemoryOutputs(["a", 1], torch.eye(2)).missing(["1", "a", 2]) == ["1", 2]
+
+
+def test_a_row_that_rules_out_every_class_is_refused():
+    with pytest.raises(ValueError, match="in 1 of 2 rows, the first is 'b'"):
+        MemoryOutputs(["a", "b"], torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]]))

@@ -1,4 +1,4 @@
-"""A teacher's outputs, made once and read by example id as often as students are trained."""
+"""A teacher's outputs in memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .data import Split
-from .data.checks import checked_ids
-from .evaluation import TeacherLogits, predict_logits
-
-__all__ = ["MemoryOutputs", "TeacherLogits", "collect_logits"]
+from ..data import Split
+from ..data.checks import checked_ids
+from ..evaluation import predict_logits
+from .by_id import missing_of, rows_of
 
 
 class MemoryOutputs:
@@ -23,7 +22,8 @@ class MemoryOutputs:
             a class out.
 
     Raises:
-        ValueError: Not one row of logits an id, an id twice, or logits that are NaN or +inf.
+        ValueError: Not one row of logits an id, an id twice, logits that are NaN or +inf, or a row that
+            rules out every class.
 
     Example:
         >>> outputs = MemoryOutputs(["a", "b"], torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
@@ -33,7 +33,7 @@ class MemoryOutputs:
 
     def __init__(self, ids: Sequence[str | int], logits: Tensor) -> None:
         self.ids = checked_ids(ids)
-        self._logits = _checked(self.ids, logits)
+        self._logits = checked_logits(self.ids, logits)
         self._row_of = {id: row for row, id in enumerate(self.ids)}
 
     def logits(self, ids: Sequence[str | int]) -> Tensor:
@@ -46,15 +46,16 @@ class MemoryOutputs:
             >>> MemoryOutputs([7, 8], torch.eye(2)).logits([8, 7, 8]).shape
             torch.Size([3, 2])
         """
-        try:
-            rows = [self._row_of[id] for id in ids]
-        except KeyError:
-            unknown = [id for id in ids if id not in self._row_of]
-            raise ValueError(
-                f"The teacher's outputs lack {len(unknown):,} of {len(ids):,} ids, the first is "
-                f"{unknown[0]!r}: run the teacher on these rows too."
-            ) from None
-        return self._logits[rows]
+        return self._logits[rows_of(self._row_of, ids)]
+
+    def missing(self, ids: Sequence[str | int]) -> list[str | int]:
+        """Which of these ids the teacher never saw.
+
+        Example:
+            >>> MemoryOutputs([7, 8], torch.eye(2)).missing([8, 9])
+            [9]
+        """
+        return missing_of(self._row_of, ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,13 +86,22 @@ def collect_logits(
     return MemoryOutputs(split.ids, predict_logits(teacher, split, batch_size=batch_size, progress=progress))
 
 
-def _checked(ids: Sequence[str | int], logits: Tensor) -> Tensor:
+def checked_logits(ids: Sequence[str | int], logits: Tensor) -> Tensor:
+    """A copy of a teacher's logits (n, C) in float32 on the CPU.
+
+    Raises:
+        ValueError: They are no logits that a student can learn from; the first such row is named.
+
+    Example:
+        >>> checked_logits(["a"], torch.tensor([[1.0, float("-inf")]]))
+        tensor([[1., -inf]])
+    """
     if logits.ndim != 2 or len(logits) != len(ids) or not logits.is_floating_point():
         raise ValueError(
             f"logits have shape {tuple(logits.shape)} and dtype {logits.dtype} for {len(ids):,} ids: give "
             "floating-point logits, one row of classes an id."
         )
-    wrong = (logits.isnan() | logits.isposinf()).any(1)
+    wrong = (logits.isnan() | logits.isposinf()).any(1) | logits.isneginf().all(1)
     if wrong.any():
         first = ids[int(wrong.nonzero()[0])]
         raise ValueError(

@@ -1,0 +1,101 @@
+"""How logits become the tensors of a shard, and how single rows come back out of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .manifest import Manifest
+
+
+def shard_tensors(logits: Tensor, top_k: int | None, dtype: torch.dtype) -> dict[str, Tensor]:
+    """What is stored of logits (n, C) in float32: the argmax is taken before rounding.
+
+    Returns:
+        argmax (n,) and logits (n, C); with ``top_k`` instead of logits: values (n, k), highest first, the
+        indices (n, k) of their classes, and the tail (n,), the logsumexp of all others.
+
+    Example:
+        >>> shard_tensors(torch.tensor([[1.0, 3.0, 2.0]]), 1, torch.float16)["indices"]
+        tensor([[1]], dtype=torch.int32)
+    """
+    argmax = logits.argmax(1).int()
+    if top_k is None:
+        return {"argmax": argmax, "logits": logits.to(dtype)}
+    values, indices = logits.sort(dim=1, descending=True, stable=True)
+    return {
+        "argmax": argmax,
+        "values": values[:, :top_k].to(dtype).contiguous(),
+        "indices": indices[:, :top_k].int().contiguous(),
+        "tail": values[:, top_k:].logsumexp(1),
+    }
+
+
+def _columns(manifest: Manifest) -> dict[str, tuple[torch.dtype, int]]:
+    """The dtype and the width of each of a shard's tensors."""
+    dtype, k = getattr(torch, manifest.dtype), manifest.top_k
+    if k is None:
+        return {"argmax": (torch.int32, 1), "logits": (dtype, len(manifest.classes))}
+    return {
+        "argmax": (torch.int32, 1),
+        "values": (dtype, k),
+        "indices": (torch.int32, k),
+        "tail": (torch.float32, 1),
+    }
+
+
+class Shards(dict[int, dict[str, memoryview]]):
+    """The shards by number, each mapped into memory and compared with its hash when first asked for.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> from kdhelpers.data import Split
+        >>> from kdhelpers.teacher_outputs import record_teacher
+        >>> teacher, split = nn.Linear(2, 3), Split(ids=["a", "b"], inputs=torch.eye(2))
+        >>> outputs = record_teacher(teacher, split, tempfile.mkdtemp(), progress=False)
+        >>> Shards(outputs.path, outputs.manifest).rows("logits", [1, 0, 1]).shape
+        torch.Size([3, 3])
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        super().__init__()
+        self._folder, self._files = folder, manifest.shards
+        self._size, self._columns = manifest.shard_rows, _columns(manifest)
+
+    def __missing__(self, number: int) -> dict[str, memoryview]:
+        file = self._files[number]
+        file.check_size(self._folder)
+        # Mapped by torch, as Python's own mmap keeps a file open for each, of which systems allow few.
+        whole = torch.from_file(
+            str(self._folder / file.name), shared=False, size=file.size, dtype=torch.uint8
+        )
+        data = memoryview(whole.numpy().data)
+        file.check(self._folder, data)
+        self[number] = _tensors(data)
+        return self[number]
+
+    def rows(self, name: str, rows: Sequence[int]) -> Tensor:
+        """These rows (n, width) of a tensor of the shards, numbered through all of them.
+
+        Raises:
+            CorruptTeacherOutputs: A shard is missing, truncated or altered.
+        """
+        dtype, width = self._columns[name]
+        if not rows:
+            return torch.empty(0, width, dtype=dtype)
+        size, step = self._size, width * dtype.itemsize
+        # A slice for each row, joined once: several times faster than sorting a batch's rows by shard.
+        slices = [self[row // size][name][row % size * step : (row % size + 1) * step] for row in rows]
+        return torch.frombuffer(bytearray().join(slices), dtype=dtype).view(len(rows), width)
+
+
+def _tensors(data: memoryview) -> dict[str, memoryview]:
+    # The safetensors format: the header's length, the header in JSON, then the tensors.
+    start = 8 + int.from_bytes(data[:8], "little")
+    places = {name: entry["data_offsets"] for name, entry in json.loads(bytes(data[8:start])).items()}
+    return {name: data[start + first : start + end] for name, (first, end) in places.items()}
