@@ -1,0 +1,6 @@
+"""What the product needs of a model, and whether it has been shown: pass, fail, or not enough data."""
+
+from .terms import Contract
+from .verdict import Clause, Verdict
+
+__all__ = ["Clause", "Contract", "Verdict"]
