@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import time
@@ -246,3 +247,34 @@ def test_table_in_a_notebook():
 def test_nothing_to_compare():
     with pytest.raises(ValueError, match="no costs to compare"):
         costs_table({})
+
+
+def test_what_is_unknown_is_a_dash():
+    unknown = dataclasses.replace(SMALL, flops=None)
+    for costs in ({"teacher": BIG, "student": unknown}, {"student": unknown, "teacher": BIG}):
+        lines = str(costs_table(costs)).splitlines()
+        assert any("  – " in line for line in lines)
+        assert "–" in costs_table(costs)._repr_html_()
+        assert "8.18 G (" not in "".join(lines)
+
+
+def test_price_of_a_million():
+    # 95,000 a second are 342 million an hour.
+    assert SMALL.per_million(3.42) == pytest.approx(0.01)
+    assert SMALL.per_million(0) == 0
+    for price in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"price_per_hour is .*: give the price of the machine"):
+            SMALL.per_million(price)
+
+
+def test_what_runs_outside_torch_tells_its_own_size():
+    class Elsewhere:
+        parameters, bytes, threads = 7, 99, 3
+
+        def __call__(self, inputs):
+            return [[0.0, 1.0]] * len(inputs)
+
+    costs = measure_costs(Elsewhere(), torch.zeros(1, 4), repeats=10, batch_size=5)
+    assert (costs.parameters, costs.bytes, costs.flops, costs.threads) == (7, 99, None, 3)
+    assert (costs.device, costs.batch_size) == ("cpu", 5)
+    assert costs.throughput > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,8 +20,20 @@ THROUGHPUT_SECONDS = 0.5
 THROUGHPUT_BATCHES = 3
 
 
+class Served(Protocol):
+    """A model that runs outside torch and tells its own size, such as an OnnxPredictor."""
+
+    parameters: int
+    bytes: int
+    threads: int
+
+    def __call__(self, inputs: Any, /) -> Any:
+        """Logits (B, C) of inputs (B, ...)."""
+        ...
+
+
 def measure_costs(
-    model: nn.Module,
+    model: nn.Module | Served,
     example: Tensor | list[str],
     *,
     repeats: int = 200,
@@ -33,7 +46,8 @@ def measure_costs(
     Throughput is the median over batches, for half a second and at least three of them.
 
     Args:
-        model: Any model that takes the example as its one argument.
+        model: Any model that takes the example as its one argument; an OnnxPredictor too,
+            whose FLOPs are unknown.
         example: One row: a tensor (1, ...) or a list with one text.
         repeats: How many calls are timed for the latency, 10 or more.
         warmup: How many calls go before, untimed.
@@ -52,21 +66,23 @@ def measure_costs(
             f"repeats must be 10 or more, warmup 0 or more and batch_size 1 or more, "
             f"not {repeats}, {warmup} and {batch_size}."
         )
-    example, device = one_row(example, model), device_of(model)
+    # What is no module has no modes and is on the processor, as is a module without parts.
+    module = model if isinstance(model, nn.Module) else nn.Identity()
+    example, device = one_row(example, module), device_of(module)
     batch = example * batch_size if isinstance(example, list) else torch.cat([example] * batch_size)
-    with in_mode(model, training=False), torch.inference_mode():
+    with in_mode(module, training=False), torch.inference_mode():
         latencies = _milliseconds(lambda: model(example), device, repeats, warmup)
         batches = _batch_milliseconds(lambda: model(batch), device)
     return Costs(
-        parameters=count_parameters(model),
-        bytes=bytes_on_disk(model),
-        flops=count_flops(model, example),
+        parameters=count_parameters(model) if isinstance(model, nn.Module) else model.parameters,
+        bytes=bytes_on_disk(model) if isinstance(model, nn.Module) else model.bytes,
+        flops=count_flops(model, example) if isinstance(model, nn.Module) else None,
         latency_p50_ms=float(np.percentile(latencies, 50)),
         latency_p95_ms=float(np.percentile(latencies, 95)),
         throughput=1e3 * batch_size / float(np.median(batches)),
         batch_size=batch_size,
         device=device.type,
-        threads=torch.get_num_threads(),
+        threads=torch.get_num_threads() if isinstance(model, nn.Module) else model.threads,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,14 +15,14 @@ class Costs:
 
     Args:
         parameters: Numbers the model learns; shared ones once.
-        bytes: Size of a safetensors file of its state.
-        flops: Of one example; a multiplication with its addition counts as 2.
+        bytes: Size of a safetensors file of its state, or of the files that are served.
+        flops: Of one example; a multiplication with its addition counts as 2. None where they are unknown.
         latency_p50_ms: Median milliseconds for one example.
         latency_p95_ms: Milliseconds that 95% of the calls stayed below.
         throughput: Examples per second in batches.
         batch_size: Examples in such a batch.
         device: Where it ran.
-        threads: How many CPU threads PyTorch used.
+        threads: How many CPU threads the model used.
 
     Example:
         >>> print(Costs(650, 2772, 1300, 0.0121, 0.0154, 812_000.0, 256, "cpu", 2))
@@ -31,13 +32,31 @@ class Costs:
 
     parameters: int
     bytes: int
-    flops: int
+    flops: int | None
     latency_p50_ms: float
     latency_p95_ms: float
     throughput: float
     batch_size: int
     device: str
     threads: int
+
+    def per_million(self, price_per_hour: float) -> float:
+        """What a million examples cost in batches, on one machine that is always busy.
+
+        Args:
+            price_per_hour: Of the machine, in any currency.
+
+        Raises:
+            ValueError: The price is negative or no number.
+
+        Example:
+            >>> costs = Costs(650, 2772, 1300, 0.0121, 0.0154, 1000.0, 256, "cpu", 2)
+            >>> f"{costs.per_million(price_per_hour=0.36):.2f}"
+            '0.10'
+        """
+        if not 0 <= price_per_hour < math.inf:
+            raise ValueError(f"price_per_hour is {price_per_hour}: give the price of the machine, 0 or more.")
+        return price_per_hour / (self.throughput * 3600) * 1e6
 
     def __str__(self) -> str:
         return str(CostsTable({"model": self}))
@@ -89,7 +108,7 @@ def _told(costs: Costs, first: Costs | None) -> list[str]:
     values = (
         (f"{costs.parameters:,}", "parameters"),
         (f"{_short(costs.bytes)}B", "bytes"),
-        (_short(costs.flops).strip(), "flops"),
+        ("–" if costs.flops is None else _short(costs.flops).strip(), "flops"),
         (f"{_digits(costs.latency_p50_ms)} ms", "latency_p50_ms"),
         (f"{_digits(costs.latency_p95_ms)} ms", "latency_p95_ms"),
         (f"{_short(costs.throughput)}/s", "throughput"),
@@ -98,7 +117,7 @@ def _told(costs: Costs, first: Costs | None) -> list[str]:
 
 
 def _share(costs: Costs, first: Costs | None, name: str) -> str:
-    if first is None or not getattr(first, name):
+    if first is None or not getattr(first, name) or getattr(costs, name) is None:
         return ""
     return f" ({_digits(getattr(costs, name) / getattr(first, name))}×)"
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..bars import progress_bar
 from ..data import Split
 from ..modes import in_mode
+
+# An nn.Module, or a function of inputs (B, ...): an exported model, a cascade, a service behind a call.
+Model = nn.Module | Callable[[Any], Tensor | NDArray[Any]]
 
 
 class TeacherLogits(Protocol):
@@ -22,13 +27,12 @@ class TeacherLogits(Protocol):
         ...
 
 
-def predict_logits(
-    model: nn.Module, split: Split, *, batch_size: int = 512, progress: bool = False
-) -> Tensor:
+def predict_logits(model: Model, split: Split, *, batch_size: int = 512, progress: bool = False) -> Tensor:
     """The logits of every row, in evaluation mode and without gradients, on the device the model is on.
 
     Args:
-        model: Called with inputs (B, ...), or a list of B texts; gives logits (B, C).
+        model: An nn.Module or any other callable, called with inputs (B, ...) or a list of B texts; gives
+            logits (B, C) as a tensor or an array.
         split: The rows.
         batch_size: Rows at a time; it changes memory and speed, not the result.
         progress: Whether to show a bar.
@@ -47,10 +51,14 @@ def predict_logits(
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: give 1 or more.")
     starts = range(0, len(split), batch_size)
-    with in_mode(model, training=False), torch.no_grad():
+    # What is no module has no modes and is on the processor, as is a module without parts.
+    module = model if isinstance(model, nn.Module) else nn.Identity()
+    with in_mode(module, training=False), torch.no_grad():
         # Not inference mode: a loss may save these logits for its own gradient.
         batches = [
-            _checked(model(_inputs(model, split, slice(start, start + batch_size))), split, start, batch_size)
+            _checked(
+                model(_inputs(module, split, slice(start, start + batch_size))), split, start, batch_size
+            )
             for start in progress_bar(starts, title="predicting", unit="batch", shown=progress)
         ]
     return torch.cat(batches)
@@ -65,6 +73,8 @@ def _inputs(model: nn.Module, split: Split, rows: slice) -> Tensor | list[str]:
 
 def _checked(logits: object, split: Split, start: int, batch_size: int) -> Tensor:
     rows = min(batch_size, len(split) - start)
+    if isinstance(logits, np.ndarray):
+        logits = torch.from_numpy(np.array(logits))  # a copy, as it may be read-only or used again
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != rows:
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"The model gives {found} for {rows} rows: it must give logits ({rows}, C).")

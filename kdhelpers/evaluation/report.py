@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data import Split
 from ..data.checks import checked_mask
 from ..data.display import html_table
 from . import metrics
 from .intervals import Estimate, mean_interval
-from .prediction import TeacherLogits, predict_logits
+from .prediction import Model, TeacherLogits, predict_logits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +37,7 @@ class Report:
 
     Example:
         >>> split = Split(ids=list("abcd"), inputs=torch.eye(4), labels=torch.tensor([0, 1, 2, 0]))
-        >>> evaluate(nn.Identity(), split)
+        >>> evaluate(torch.nn.Identity(), split)
         Report(accuracy 75.0% [30.1, 95.4], n=4)
     """
 
@@ -58,7 +58,7 @@ class Report:
         """How many rows.
 
         Example:
-            >>> evaluate(nn.Identity(), Split(ids=[7], inputs=torch.eye(1), labels=torch.tensor([0]))).n
+            >>> evaluate(torch.nn.Identity(), Split(ids=[7], inputs=torch.eye(1), labels=torch.tensor([0]))).n
             1
         """
         return len(self.ids)
@@ -69,7 +69,7 @@ class Report:
 
         Example:
             >>> split = Split(ids=[7, 8], inputs=torch.eye(2), labels=torch.tensor([0, 0]))
-            >>> evaluate(nn.Identity(), split).correct
+            >>> evaluate(torch.nn.Identity(), split).correct
             tensor([ True, False])
         """
         return self.predictions == self.labels
@@ -106,7 +106,7 @@ def _table(estimates: Sequence[tuple[str, Estimate]]) -> str:
 
 
 def evaluate(
-    model: nn.Module,
+    model: Model,
     split: Split,
     *,
     outputs: TeacherLogits | None = None,
@@ -117,7 +117,7 @@ def evaluate(
     """Measure a model on the labelled rows of a split. The model is left in the mode it was in.
 
     Args:
-        model: Gives logits (B, C).
+        model: An nn.Module, or any other callable, that gives logits (B, C).
         split: What to measure on; rows labelled -100 are left out.
         outputs: A teacher's outputs, to measure agreement and KL to it.
         slices: Boolean masks (n,) by name; the split's own by default.
@@ -130,7 +130,7 @@ def evaluate(
 
     Example:
         >>> split = Split(ids=list("abcd"), inputs=torch.eye(4), labels=torch.tensor([0, 1, 2, 0]))
-        >>> print(evaluate(nn.Identity(), split))
+        >>> print(evaluate(torch.nn.Identity(), split))
         accuracy                 75.0% [30.1, 95.4]  (n=4)
         negative log-likelihood  0.994 [0.198, 1.789]  (n=4)
         calibration error        27.5% [0.0, 51.6]  (n=4)
