@@ -109,11 +109,7 @@ def test_first_agents_err_in_the_two_documented_ways_and_in_no_other(rows) -> No
 
 def test_the_bias_is_against_free_customers_alone(rows) -> None:
     def sent_away(*tiers: str) -> float:
-        found = [
-            row
-            for row in rows["pool"]
-            if row["outcome"] == "app_faults" and row["tier"] in tiers
-        ]
+        found = [row for row in rows["pool"] if row["outcome"] == "app_faults" and row["tier"] in tiers]
         return sum(row["label"] == "how_to" for row in found) / len(found)
 
     assert 0.75 < sent_away("Free") < 0.85
@@ -174,3 +170,13 @@ def test_texts_and_labels_are_in_step(task) -> None:
     about = task.by_outcome(task.train).labels == QUEUES.index("invoices")
     texts = task.train.take(about).inputs
     assert sum(bool(re.search("invoice|receipt|VAT", text, re.I)) for text in texts) / len(texts) > 0.3
+
+
+def test_the_data_card_counts_what_is_there(rows, script) -> None:
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    cores = Counter(core.queue for core in script["read_cores"]())
+    counted = {name: Counter(row["outcome"] for row in found) for name, found in rows.items()}
+    order = ("labelled", "validation", "test", "pool", "next_quarter", "security_audit")
+    for queue in QUEUES:
+        numbers = [cores[queue], *(counted[name][queue] for name in order)]
+        assert f"| {queue} | {' | '.join(f'{n:,}' for n in numbers)} |" in card

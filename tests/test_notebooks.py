@@ -16,7 +16,13 @@ from nbformat.v4 import new_markdown_cell, new_output
 from packaging.requirements import Requirement
 
 # The lessons that exist, in the order they are read.
-EXPECTED = ["00_start_here", "01_what_is_distillation", "02_teacher_and_student", "03_soft_targets"]
+EXPECTED = [
+    "00_start_here",
+    "01_what_is_distillation",
+    "02_teacher_and_student",
+    "03_soft_targets",
+    "04_support_classifier",
+]
 
 LESSONS = lessons.lesson_paths()
 

@@ -16,15 +16,12 @@ from kdhelpers.data import load_support
 from kdhelpers.teacher_outputs import record_teacher
 from kdhelpers.text import TransformerTeacher
 
-# Chosen on the validation messages, in lesson 04.
-WEIGHT_DECAY = 1e-3
-
 
 def main() -> None:
     """Train the teacher on the labelled messages and store its outputs beside this script."""
     torch.set_num_threads(1)
     support = load_support()
-    teacher = TransformerTeacher(support.classes).fit(support.train, weight_decay=WEIGHT_DECAY)
+    teacher = TransformerTeacher(support.classes).fit(support.train)
     outputs = record_teacher(teacher, support.pool, Path(__file__).parent / "teacher_outputs", resume=False)
     print(f"{len(outputs):,} rows")
 

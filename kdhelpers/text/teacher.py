@@ -160,7 +160,7 @@ class TransformerTeacher(nn.Module):
             means = (hidden * counts[..., None]).sum(1) / counts.sum(1, keepdim=True)
             return F.normalize(means, dim=1)
 
-    def fit(self, split: Split, *, weight_decay: float = 3e-4, progress: bool = False) -> TransformerTeacher:
+    def fit(self, split: Split, *, weight_decay: float = 1e-4, progress: bool = False) -> TransformerTeacher:
         """Train the head alone, to its one best solution: logistic regression on the embeddings.
 
         Args:
