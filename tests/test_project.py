@@ -33,6 +33,7 @@ HEAVY = (
 MACHINE_PATH = re.compile(r"(?<![\w.<:}])/(?:work|tmp|home|root|Users)/\w|[A-Z]:\\+Users")
 
 
+BINARY = (".png", ".ipynb", ".bin", ".safetensors")
 # The extras that "course" brings along.
 OF_COURSE = [*EXTRAS["text"], *EXTRAS["serving"]]
 
@@ -78,7 +79,8 @@ def test_conda_gets_the_ranges_that_pip_gets() -> None:
 def test_the_oldest_job_installs_every_lower_bound() -> None:
     lines = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
     oldest = ranges([line for line in lines if not line.startswith("#")])
-    stated = ranges([*PROJECT["dependencies"], *EXTRAS["course"], *OF_COURSE, *EXTRAS["lab"], *EXTRAS["test"]])
+    of_course = [*EXTRAS["course"], *OF_COURSE]
+    stated = ranges([*PROJECT["dependencies"], *of_course, *EXTRAS["lab"], *EXTRAS["test"]])
     linters = {"ruff", "mypy"}  # Their findings differ by version: the newest decide.
     assert oldest.keys() == stated.keys() - linters
     for name, pin in oldest.items():
@@ -168,7 +170,7 @@ def test_no_committed_file_is_large() -> None:
 
 def test_nothing_committed_names_a_machine_or_a_registry() -> None:
     found = []
-    for path in (path for path in committed_files() if path.suffix not in (".png", ".ipynb")):
+    for path in (path for path in committed_files() if path.suffix not in BINARY):
         text = path.read_text(encoding="utf-8")
         found += [f"{path.name}: {match[0]}" for match in MACHINE_PATH.finditer(text)]
         found += [f"{path.name}: {host}" for host in REGISTRY_HOSTS if host in text]

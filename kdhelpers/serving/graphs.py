@@ -149,7 +149,7 @@ def tidied(model: Any) -> bytes:
 
     Example:
         >>> graph = ngram_graph(NgramStudent(["a", "b"], dim=2))
-        >>> graph.doc_string = "/home/me/secret.py"
+        >>> graph.doc_string = "/srv/me/secret.py"
         >>> b"secret" in tidied(graph)
         False
     """
