@@ -177,6 +177,14 @@ def test_nothing_committed_names_a_machine_or_a_registry() -> None:
     assert found == []
 
 
+def test_the_package_brings_the_data_that_lessons_read() -> None:
+    wheel = lessons.project()["tool"]["hatch"]["build"]["targets"]["wheel"]
+    included = {ROOT / source for source in wheel["force-include"]}
+    assert all(path.exists() for path in included)
+    assert set((ROOT / "data" / "support").glob("*.csv")) <= included
+    assert ROOT / "data" / "support" / "teacher_outputs" in included
+
+
 def test_the_licences_are_those_of_the_metadata() -> None:
     assert PROJECT["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
