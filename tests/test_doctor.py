@@ -126,6 +126,18 @@ def test_packages_are_held_to_the_packages_own_list(monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_what_only_other_pythons_need_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = [
+        'alpha>=1.2; extra == "course"',
+        "old>=1.0; (python_version < '3.4') and extra == 'course'",
+        "new>=1.0; (python_version < '3.99') and extra == 'course'",
+    ]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: needs)
+    monkeypatch.setattr(importlib.metadata, "version", installed({"alpha": "1.2"}))
+    assert "new is missing" in module._packages().sentence
+    assert "old" not in module._packages().sentence
+
+
 def test_packages_when_we_run_from_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(name: str) -> list[str]:
         raise importlib.metadata.PackageNotFoundError(name)
