@@ -149,7 +149,7 @@ def _disk() -> Finding:
 
 def _packages() -> Finding:
     faults, found = [], []
-    for name, least in _wanted("course|text|serving"):
+    for name, least in _wanted("course"):
         version = _version(name)
         if version is None:
             faults.append(f"{name} is missing")
@@ -214,7 +214,7 @@ def _speed() -> Finding:
     return Finding("Speed", "ok", f"Lessons will take {pace} measured.")
 
 
-def _wanted(extras: str) -> Iterator[tuple[str, str]]:
+def _wanted(extra: str) -> Iterator[tuple[str, str]]:
     # Asked of the installed package itself, so that the list is kept in one place.
     try:
         requirements = importlib.metadata.requires("kdhelpers") or []
@@ -224,7 +224,7 @@ def _wanted(extras: str) -> Iterator[tuple[str, str]]:
         match = re.match(r"([\w.-]+)\s*(?:\[.*\])?\s*>=\s*([\d.]+)", requirement)
         older = re.search(r"python_version\s*<\s*['\"]3\.(\d+)", requirement)
         needed = older is None or sys.version_info < (3, int(older[1]))
-        if match and needed and re.search(rf"extra\s*==\s*['\"]({extras})['\"]", requirement):
+        if match and needed and re.search(rf"extra\s*==\s*['\"]{extra}['\"]", requirement):
             yield match[1], match[2]
 
 
