@@ -8,6 +8,16 @@ from contextlib import contextmanager
 from torch import nn
 
 
+def as_module(model: object) -> nn.Module:
+    """The model itself; for what is no module, one without parts: it has no modes, and is on the processor.
+
+    Example:
+        >>> as_module(len)
+        Identity()
+    """
+    return model if isinstance(model, nn.Module) else nn.Identity()
+
+
 @contextmanager
 def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
     """Put a model in train or evaluation mode for a while; every part gets its own mode back.

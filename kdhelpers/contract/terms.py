@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -211,10 +210,10 @@ class Contract:
             yield judge_cost(name, getattr(self, key), self._measured(key, costs), unit)
 
     def _measured(self, key: str, costs: Costs) -> float:
-        if key != "cost_per_million":
-            return float(getattr(costs, key))
-        an_hour = 3600 * costs.throughput
-        return 1e6 * (self.price_per_hour or 0.0) / an_hour if an_hour else math.inf
+        if key == "cost_per_million":
+            assert self.price_per_hour is not None  # checked when the contract was made
+            return costs.per_million(self.price_per_hour)
+        return float(getattr(costs, key))
 
 
 _COSTS = {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..devices import device_of
-from ..modes import in_mode
+from ..modes import as_module, in_mode
 from .counts import bytes_on_disk, count_flops, count_parameters
 from .running import one_row
 from .table import Costs
@@ -66,8 +66,7 @@ def measure_costs(
             f"repeats must be 10 or more, warmup 0 or more and batch_size 1 or more, "
             f"not {repeats}, {warmup} and {batch_size}."
         )
-    # What is no module has no modes and is on the processor, as is a module without parts.
-    module = model if isinstance(model, nn.Module) else nn.Identity()
+    module = as_module(model)
     example, device = one_row(example, module), device_of(module)
     batch = example * batch_size if isinstance(example, list) else torch.cat([example] * batch_size)
     with in_mode(module, training=False), torch.inference_mode():

@@ -56,7 +56,7 @@ class Costs:
         """
         if not 0 <= price_per_hour < math.inf:
             raise ValueError(f"price_per_hour is {price_per_hour}: give the price of the machine, 0 or more.")
-        return price_per_hour / (self.throughput * 3600) * 1e6
+        return price_per_hour / (self.throughput * 3600) * 1e6 if self.throughput else math.inf
 
     def __str__(self) -> str:
         return str(CostsTable({"model": self}))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..bars import progress_bar
 from ..data import Split
-from ..modes import in_mode
+from ..modes import as_module, in_mode
 
 # An nn.Module, or a function of inputs (B, ...): an exported model, a cascade, a service behind a call.
 Model = nn.Module | Callable[[Any], Tensor | NDArray[Any]]
@@ -51,8 +51,7 @@ def predict_logits(model: Model, split: Split, *, batch_size: int = 512, progres
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: give 1 or more.")
     starts = range(0, len(split), batch_size)
-    # What is no module has no modes and is on the processor, as is a module without parts.
-    module = model if isinstance(model, nn.Module) else nn.Identity()
+    module = as_module(model)
     with in_mode(module, training=False), torch.no_grad():
         # Not inference mode: a loss may save these logits for its own gradient.
         batches = [

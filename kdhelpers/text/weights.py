@@ -84,9 +84,4 @@ def _from_hub() -> Path:
 @lru_cache(maxsize=16)
 def _sha256(file: Path, modified: int, size: int) -> str:
     # 91 MB take a tenth of a second: once for each state of a file is enough.
-    with file.open("rb") as stream:
-        return (
-            hashlib.file_digest(stream, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else (hashlib.sha256(stream.read()).hexdigest())
-        )
+    return hashlib.sha256(file.read_bytes()).hexdigest()
