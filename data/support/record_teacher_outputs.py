@@ -1,4 +1,4 @@
-"""Record what the lesson's teacher says about the whole pool: about a minute on two cores.
+"""Record what the lesson's teacher says about the whole pool: a minute or two.
 
     python data/support/record_teacher_outputs.py
 
