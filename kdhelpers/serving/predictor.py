@@ -16,6 +16,7 @@ from ..ngrams import NgramHasher, check_texts
 from ..tokens import Tokens
 from .answers import Logits, Prediction, as_array
 from .artefact import GRAPH, NGRAMS, SETTINGS, TENSORS, TOKENIZER, damaged, read_artefact
+from .memory import serving_memory
 
 Features = Callable[[Any], tuple[NDArray[Any], ...]]
 # Memory is bounded by what goes through the graph at once: so many rows of an array, or so many characters,
@@ -49,6 +50,8 @@ class OnnxPredictor:
         OnnxPredictor(ngram student, 2 classes, 1.0 MB)
         >>> predictor.predict(["I was charged twice"])[0].label in predictor.classes
         True
+        >>> predictor.memory(["I was charged twice"]) > 1e6
+        True
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class OnnxPredictor:
         self.parameters: int = settings["parameters"]
         self.bytes = len(graph)
         self.threads = threads
+        self.folder: Path | None = None  # set by `load`
         self._features = features
         self._session = _session(graph, threads)
         self._names = [node.name for node in self._session.get_inputs()]
@@ -89,6 +93,7 @@ class OnnxPredictor:
             raise damaged(folder, SETTINGS) from error
         predictor = cls(settings, files[GRAPH], features, threads=threads)
         predictor.bytes = sum(map(len, files.values())) + (Path(folder) / SETTINGS).stat().st_size
+        predictor.folder = Path(folder).absolute()
         return predictor
 
     def predict(self, texts: Any) -> list[Prediction]:
@@ -142,6 +147,17 @@ class OnnxPredictor:
         return logits
 
     __call__ = logits
+
+    def memory(self, example: Any) -> int:
+        """Bytes that a process of its own needs beyond its libraries to load this model and answer.
+
+        Raises:
+            ValueError: The model was not loaded from a folder.
+            RuntimeError: The process could not be started, or failed.
+        """
+        if self.folder is None:
+            raise ValueError("Only a model loaded from a folder can be started anew: use OnnxPredictor.load.")
+        return serving_memory(self.folder, example, self.threads)
 
     def _run(self, inputs: Any) -> Logits:
         feed = dict(zip(self._names, self._features(inputs), strict=True))
