@@ -278,3 +278,55 @@ def test_what_runs_outside_torch_tells_its_own_size():
     assert (costs.parameters, costs.bytes, costs.flops, costs.threads) == (7, 99, None, 3)
     assert (costs.device, costs.batch_size) == ("cpu", 5)
     assert costs.throughput > 0
+
+
+class Exported:
+    """What an OnnxPredictor is to `measure_costs`."""
+
+    parameters, bytes, threads = 7, 99, 1
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, inputs):
+        return [[0.0, 1.0]] * len(inputs)
+
+    def memory(self, example):
+        self.asked.append(example)
+        return 12_345_678
+
+
+def test_memory_is_asked_of_what_is_served_and_only_then():
+    model = Exported()
+    assert measure_costs(model, ["help"], repeats=10).memory is None
+    assert model.asked == []
+    assert measure_costs(model, ["help"], repeats=10, memory=True).memory == 12_345_678
+    assert model.asked == [["help"]]
+
+
+@pytest.mark.parametrize("model", [nn.Linear(3, 2), SignalCNN(), len])
+def test_memory_of_what_is_not_exported_is_refused(model):
+    with pytest.raises(ValueError, match="only a served model can be started by itself"):
+        measuring.memory_of(model)
+    if isinstance(model, nn.Module):
+        with pytest.raises(ValueError, match="To measure its memory, export the"):
+            measure_costs(model, torch.zeros(1, 3), memory=True)
+
+
+def test_a_function_that_tells_no_size_is_refused():
+    with pytest.raises(ValueError, match=r"The costs of a function are unknown: give an nn\.Module, an Onnx"):
+        measure_costs(lambda inputs: inputs, torch.zeros(1, 3))
+
+
+def test_memory_has_a_column_once_it_was_measured():
+    first, second = (dataclasses.replace(SMALL, memory=memory) for memory in (40_000_000, 10_000_000))
+    assert "memory" not in str(costs_table({"a": BIG, "b": SMALL}))
+    assert "memory" not in SMALL._repr_html_()
+    lines = str(costs_table({"a": first, "b": second, "c": SMALL})).splitlines()
+    assert lines[0].split()[:4] == ["parameters", "size", "memory", "FLOPs"]
+    assert "40 MB" in lines[1]
+    assert "10 MB (0.25×)" in lines[2]
+    assert "–" in lines[3]
+    assert "40 MB" in first._repr_html_()
+    # Nothing to be a share of.
+    assert "10 MB (" not in str(costs_table({"c": SMALL, "b": second}))

@@ -18,6 +18,7 @@ from .table import Costs
 
 THROUGHPUT_SECONDS = 0.5
 THROUGHPUT_BATCHES = 3
+SIZES = ("parameters", "bytes", "threads")
 
 
 class Served(Protocol):
@@ -31,6 +32,10 @@ class Served(Protocol):
         """Logits (B, C) of inputs (B, ...)."""
         ...
 
+    def memory(self, example: Any, /) -> int:
+        """Bytes that a process of its own needs to load the model and answer."""
+        ...
+
 
 def measure_costs(
     model: nn.Module | Served,
@@ -39,6 +44,7 @@ def measure_costs(
     repeats: int = 200,
     warmup: int = 20,
     batch_size: int = 256,
+    memory: bool = False,
 ) -> Costs:
     """Measure what a model costs where its parameters are; its modes (train or eval) are kept.
 
@@ -52,9 +58,11 @@ def measure_costs(
         repeats: How many calls are timed for the latency, 10 or more.
         warmup: How many calls go before, untimed.
         batch_size: Copies of the example in a batch, for the throughput.
+        memory: Whether to start an exported model in a process of its own, to see what memory it needs.
 
     Raises:
-        ValueError: The example is not one row, or a number is too small.
+        ValueError: The example is not one row, a number is too small, the model does not tell its size, or
+            memory is asked of a model that is not exported.
 
     Example:
         >>> costs = measure_costs(nn.Linear(40, 10), torch.zeros(1, 40), repeats=10)
@@ -66,8 +74,10 @@ def measure_costs(
             f"repeats must be 10 or more, warmup 0 or more and batch_size 1 or more, "
             f"not {repeats}, {warmup} and {batch_size}."
         )
+    _check_size_known(model)
     module = as_module(model)
     example, device = one_row(example, module), device_of(module)
+    needed = memory_of(model)(example) if memory else None
     batch = example * batch_size if isinstance(example, list) else torch.cat([example] * batch_size)
     with in_mode(module, training=False), torch.inference_mode():
         latencies = _milliseconds(lambda: model(example), device, repeats, warmup)
@@ -82,7 +92,35 @@ def measure_costs(
         batch_size=batch_size,
         device=device.type,
         threads=torch.get_num_threads() if isinstance(model, nn.Module) else model.threads,
+        memory=needed,
     )
+
+
+def memory_of(model: nn.Module | Served) -> Callable[[Any], int]:
+    """What tells the memory of a model that can be started in a process by itself.
+
+    Raises:
+        ValueError: The model cannot.
+
+    Example:
+        >>> memory_of(nn.Linear(40, 10))
+        Traceback (most recent call last):
+        ValueError: To measure its memory, export the Linear: only a served model can be started by itself.
+    """
+    if isinstance(model, nn.Module) or not hasattr(model, "memory"):
+        raise ValueError(
+            f"To measure its memory, export the {type(model).__name__}: only a served model can be started "
+            "by itself."
+        )
+    return model.memory
+
+
+def _check_size_known(model: nn.Module | Served) -> None:
+    if not isinstance(model, nn.Module) and not all(hasattr(model, name) for name in SIZES):
+        raise ValueError(
+            f"The costs of a {type(model).__name__} are unknown: give an nn.Module, an OnnxPredictor, or "
+            f"what has {', '.join(SIZES)}."
+        )
 
 
 def _milliseconds(call: Callable[[], object], device: torch.device, repeats: int, warmup: int) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..data.display import html_table
@@ -23,6 +23,8 @@ class Costs:
         batch_size: Examples in such a batch.
         device: Where it ran.
         threads: How many CPU threads the model used.
+        memory: Bytes that a process needs beyond its libraries to load the model and answer; None where it
+            was not measured.
 
     Example:
         >>> print(Costs(650, 2772, 1300, 0.0121, 0.0154, 812_000.0, 256, "cpu", 2))
@@ -39,6 +41,7 @@ class Costs:
     batch_size: int
     device: str
     threads: int
+    memory: int | None = None
 
     def per_million(self, price_per_hour: float) -> float:
         """What a million examples cost in batches, on one machine that is always busy.
@@ -76,11 +79,30 @@ class CostsTable:
 
     rows: Mapping[str, Costs]
 
-    def _cells(self) -> list[list[str]]:
-        first = next(iter(self.rows.values()))
-        return [[name, *_told(costs, None if costs is first else first)] for name, costs in self.rows.items()]
+    def _columns(self) -> dict[str, str]:
+        measured = any(costs.memory is not None for costs in self.rows.values())
+        return {title: name for title, name in COLUMNS.items() if measured or name != "memory"}
 
-    def _conditions(self) -> str:
+    def _cells(self) -> list[list[str]]:
+        first, names = next(iter(self.rows.values())), self._columns().values()
+        return [
+            [
+                row,
+                *(
+                    told(costs, name) + ("" if costs is first else _share(costs, first, name))
+                    for name in names
+                ),
+            ]
+            for row, costs in self.rows.items()
+        ]
+
+    def conditions(self) -> str:
+        """Where the costs were measured, and with how many threads and rows at a time.
+
+        Example:
+            >>> CostsTable({"one": Costs(1, 2, 3, 4.0, 5.0, 6.0, 7, "cpu", 1)}).conditions()
+            'measured on cpu with 1 thread, throughput in batches of 7'
+        """
         found = {(costs.device, costs.threads, costs.batch_size) for costs in self.rows.values()}
         return "; ".join(
             f"measured on {device} with {threads} {'thread' if threads == 1 else 'threads'}, "
@@ -89,35 +111,56 @@ class CostsTable:
         )
 
     def __str__(self) -> str:
-        cells = [["", *_COLUMNS], *self._cells()]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-            for row in cells
-        ]
-        return "\n".join(lines)
+        return aligned([["", *self._columns()], *self._cells()])
 
     def _repr_html_(self) -> str:
-        return html_table(self._cells(), header=["model", *_COLUMNS], caption=self._conditions())
+        return html_table(self._cells(), header=["model", *self._columns()], caption=self.conditions())
 
 
-_COLUMNS = ("parameters", "size", "FLOPs", "latency p50", "latency p95", "throughput")
+COLUMNS = {
+    "parameters": "parameters",
+    "size": "bytes",
+    "memory": "memory",
+    "FLOPs": "flops",
+    "latency p50": "latency_p50_ms",
+    "latency p95": "latency_p95_ms",
+    "throughput": "throughput",
+}
 
 
-def _told(costs: Costs, first: Costs | None) -> list[str]:
-    values = (
-        (f"{costs.parameters:,}", "parameters"),
-        (f"{_short(costs.bytes)}B", "bytes"),
-        ("–" if costs.flops is None else _short(costs.flops).strip(), "flops"),
-        (f"{_digits(costs.latency_p50_ms)} ms", "latency_p50_ms"),
-        (f"{_digits(costs.latency_p95_ms)} ms", "latency_p95_ms"),
-        (f"{_short(costs.throughput)}/s", "throughput"),
-    )
-    return [text + _share(costs, first, name) for text, name in values]
+def told(costs: Costs, name: str) -> str:
+    """One of the costs with its unit; a dash if it is unknown.
+
+    Example:
+        >>> told(Costs(1, 2000, None, 4.0, 5.0, 6.0, 7, "cpu", 1), "bytes")
+        '2 kB'
+    """
+    number = getattr(costs, name)
+    if number is None:
+        return "–"
+    if name == "parameters":
+        return f"{number:,}"
+    if name in ("latency_p50_ms", "latency_p95_ms"):
+        return f"{_digits(number)} ms"
+    unit = {"bytes": "B", "memory": "B", "throughput": "/s"}.get(name, "")
+    return f"{_short(number)}{unit}".strip()
 
 
-def _share(costs: Costs, first: Costs | None, name: str) -> str:
-    if first is None or not getattr(first, name) or getattr(costs, name) is None:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text in columns: the first to the left, the others, which hold numbers, to the right.
+
+    Example:
+        >>> print(aligned([["model", "size"], ["teacher", "9"]]))
+        model    size
+        teacher     9
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "\n".join(map(str.rstrip, lines))
+
+
+def _share(costs: Costs, first: Costs, name: str) -> str:
+    if not getattr(first, name) or getattr(costs, name) is None:
         return ""
     return f" ({_digits(getattr(costs, name) / getattr(first, name))}×)"
 
