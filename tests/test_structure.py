@@ -41,6 +41,7 @@ ARROWS: dict[str, set[str]] = {
     "training": DATA | {"losses", "evaluation", "teacher_outputs"},
     "contract": DATA | {"evaluation", "costs"},
     "serving": DATA | {"text", "evaluation", "costs"},
+    "tradeoffs": DATA | {"evaluation", "costs"},
     "claims": SHOWN,
     "study": SHOWN,
     "plotting": SHOWN | {"evaluation"},

@@ -132,8 +132,10 @@ def _milliseconds(call: Callable[[], object], device: torch.device, repeats: int
 def _batch_milliseconds(call: Callable[[], object], device: torch.device) -> list[float]:
     call()
     times: list[float] = []
-    while len(times) < THROUGHPUT_BATCHES or sum(times) < 1e3 * THROUGHPUT_SECONDS:
+    total = 0.0  # not summed anew each time, which would take minutes for a model of microseconds
+    while len(times) < THROUGHPUT_BATCHES or total < 1e3 * THROUGHPUT_SECONDS:
         times.append(_milliseconds_of(call, device))
+        total += times[-1]
     return times
 
 
