@@ -4,10 +4,10 @@ from kdhelpers.plotting.drawing import (
     bars_with_intervals,
     lines_with_intervals,
     plot_signals,
-    scatter_tradeoff,
 )
 from kdhelpers.plotting.showing import explore, show
 from kdhelpers.plotting.style import PALETTE, new_figure
+from kdhelpers.plotting.tradeoff import scatter_tradeoff
 
 __all__ = [
     "PALETTE",

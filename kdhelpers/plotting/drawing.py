@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from kdhelpers.extras import need
-from kdhelpers.plotting.labels import place_labels
 from kdhelpers.plotting.style import INK, PALETTE, new_figure, series_style, styled
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def lines_with_intervals(
         ['student']
     """
     value, low, high = bounds(estimates)
-    _same_length("x", x, value)
+    same_length("x", x, value)
     look = series_style(ax, index)
     with styled():
         ax.plot(x, value, label=label, gid="series", **look)
@@ -60,7 +59,7 @@ def lines_with_intervals(
             ax.set_xticks(x, [f"{position:g}" for position in x])
             ax.set_xticks([], minor=True)
         if percent:
-            _percent(ax.yaxis)
+            percent_axis(ax.yaxis)
 
 
 def bars_with_intervals(
@@ -90,7 +89,7 @@ def bars_with_intervals(
         ['94.0%', '91.0%']
     """
     value, low, high = bounds(estimates)
-    _same_length("names", names, value)
+    same_length("names", names, value)
     if highlight is not None and highlight not in names:
         raise ValueError(f"{highlight!r} is not among the names: nothing to highlight.")
     rows = np.arange(len(value))
@@ -106,59 +105,7 @@ def bars_with_intervals(
         ax.grid(visible=False, axis="y")
         ax.margins(x=0.12)
         if percent:
-            _percent(ax.xaxis)
-
-
-def scatter_tradeoff(
-    ax: Axes,
-    x: Sequence[float],
-    y: Sequence[Any],
-    names: Sequence[str],
-    *,
-    groups: Sequence[str] | None = None,
-    log_x: bool = True,
-    percent: bool = True,
-) -> None:
-    """Draw quality against cost: one named point each, with its interval.
-
-    Args:
-        ax: Where to draw.
-        x: n costs (parameters, milliseconds, ...).
-        y: n numbers, or n objects with ``.value``, ``.low`` and ``.high``.
-        names: n names, written beside the points where they overlap least.
-        groups: n group names; each group has its colour, marker and legend entry.
-        log_x: Whether the cost axis is logarithmic.
-        percent: Whether y is a share, shown in per cent.
-
-    Raises:
-        ValueError: Lengths differ, nothing to draw, or a cost that is not positive on a logarithmic axis.
-
-    Example:
-        >>> figure, ax = new_figure()
-        >>> scatter_tradeoff(ax, [1e3, 1e5], [0.8, 0.9], ["small", "large"])
-        >>> [text.get_text() for text in ax.texts]
-        ['small', 'large']
-    """
-    value, low, high = bounds(y)
-    _same_length("x", x, value)
-    _same_length("names", names, value)
-    kinds = list(groups) if groups is not None else [""] * len(value)
-    _same_length("groups", kinds, value)
-    cost = np.asarray(x, dtype=float)
-    if log_x and not (cost > 0).all():
-        raise ValueError("A logarithmic axis needs costs above 0: pass log_x=False.")
-    with styled():
-        if log_x:
-            ax.set_xscale("log")
-        for kind in dict.fromkeys(kinds):
-            rows = [row for row, name in enumerate(kinds) if name == kind]
-            _group(ax, cost[rows], value[rows], low[rows], high[rows], kind)
-        if groups is not None:
-            ax.legend()
-        if percent:
-            _percent(ax.yaxis)
-        ax.margins(x=0.12, y=0.15)
-        place_labels(ax, cost, value, names)
+            percent_axis(ax.xaxis)
 
 
 def plot_signals(
@@ -189,7 +136,7 @@ def plot_signals(
         raise ValueError(f"Signals are (n, length) with n at least 1; got shape {tuple(values.shape)}.")
     for name, given in (("titles", titles), ("colours", colours)):
         if given is not None:
-            _same_length(name, given, values)
+            same_length(name, given, values)
     columns = min(columns, len(values))
     rows = -(-len(values) // columns)
     figure, axes = new_figure(columns, rows, height=max(1.9 * rows, 2.4))
@@ -225,24 +172,34 @@ def bounds(estimates: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.fl
     return value, low, high
 
 
-def _group(ax: Axes, x: Any, value: Any, low: Any, high: Any, kind: str) -> None:
-    look = series_style(ax)
-    ax.plot(x, value, gid="series", label=kind or None, **{**look, "linestyle": "none", "markersize": 9})
-    if (high > low).any():
-        reach = np.stack([value - low, high - value])
-        ax.errorbar(x, value, reach, fmt="none", ecolor=look["color"], elinewidth=1.5, capsize=3, alpha=0.6)
-
-
 def _whiskers(ax: Axes, rows: Any, value: Any, low: Any, high: Any) -> None:
     if (high > low).any():
         reach = np.stack([value - low, high - value])
         ax.errorbar(value, rows, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.8, capsize=4)
 
 
-def _percent(axis: Any) -> None:
+def percent_axis(axis: Any) -> None:
+    """Show the shares on an axis in per cent.
+
+    Example:
+        >>> figure, ax = new_figure()
+        >>> percent_axis(ax.yaxis)
+        >>> ax.yaxis.get_major_formatter()(0.5)
+        '50%'
+    """
     axis.set_major_formatter(need("matplotlib.ticker", extra="course").PercentFormatter(xmax=1))
 
 
-def _same_length(name: str, given: Any, values: Any) -> None:
+def same_length(name: str, given: Any, values: Any) -> None:
+    """Refuse what has not one entry a value.
+
+    Raises:
+        ValueError: There are more or fewer.
+
+    Example:
+        >>> same_length("names", ["a"], [1, 2])
+        Traceback (most recent call last):
+        ValueError: names has 1 entries for 2 values: give one each.
+    """
     if len(given) != len(values):
         raise ValueError(f"{name} has {len(given)} entries for {len(values)} values: give one each.")
