@@ -1,9 +1,10 @@
-"""From a trained model to one that answers: export, predict without torch, ask the teacher when unsure."""
+"""From a trained model to one that answers: export, shrink, serve without torch, ask a teacher if unsure."""
 
 from .answers import Prediction
 from .cascade import Cascade, CascadePrediction
 from .export import export_onnx
 from .predictor import OnnxPredictor
+from .quantize import quantize_onnx
 from .threshold import CascadePoint, Threshold, cascade_curve, choose_threshold
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "cascade_curve",
     "choose_threshold",
     "export_onnx",
+    "quantize_onnx",
 ]

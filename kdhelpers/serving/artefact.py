@@ -13,6 +13,8 @@ from ..files import write_whole
 
 SETTINGS, GRAPH, TOKENIZER, FORMAT = "predictor.json", "model.onnx", "tokenizer.json", 1
 NGRAMS, TRANSFORMER, TENSORS = "ngram student", "transformer teacher", "tensors"
+# What the weights are, and how what goes into a product is scaled. A file that does not say has floats.
+FLOAT32, DYNAMIC, STATIC = "float32", "int8, dynamic", "int8, static"
 _TYPES = {"classes": list, "features": dict, "parameters": int, "sha256": dict}
 # What each kind needs beside its settings.
 FILES = {NGRAMS: (GRAPH,), TRANSFORMER: (GRAPH, TOKENIZER), TENSORS: (GRAPH,)}
@@ -70,7 +72,8 @@ def _settings(place: Path) -> dict[str, Any]:
         raise ValueError(f"The model in {place} has format {version}, not {FORMAT}: update kdhelpers.")
     if kind not in FILES:
         raise ValueError(f"The model in {place} is of the kind {kind!r}, not {', '.join(FILES)}.")
-    if not all(isinstance(settings.get(name), wanted) for name, wanted in _TYPES.items()):
+    whole = all(isinstance(settings.get(name), wanted) for name, wanted in _TYPES.items())
+    if not whole or settings.get("numbers", FLOAT32) not in (FLOAT32, DYNAMIC, STATIC):
         raise damaged(place, SETTINGS)
     return settings
 

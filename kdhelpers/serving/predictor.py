@@ -15,7 +15,7 @@ from ..extras import need
 from ..ngrams import NgramHasher, check_texts
 from ..tokens import Tokens
 from .answers import Logits, Prediction, as_array
-from .artefact import GRAPH, NGRAMS, SETTINGS, TENSORS, TOKENIZER, damaged, read_artefact
+from .artefact import FLOAT32, GRAPH, NGRAMS, SETTINGS, TENSORS, TOKENIZER, damaged, read_artefact
 from .memory import serving_memory
 
 Features = Callable[[Any], tuple[NDArray[Any], ...]]
@@ -62,6 +62,7 @@ class OnnxPredictor:
         self.kind: str = settings["kind"]
         self.classes: tuple[str, ...] = tuple(settings["classes"])
         self.parameters: int = settings["parameters"]
+        self.numbers: str = settings.get("numbers", FLOAT32)
         self.bytes = len(graph)
         self.threads = threads
         self.folder: Path | None = None  # set by `load`
@@ -165,7 +166,9 @@ class OnnxPredictor:
         return found
 
     def __repr__(self) -> str:
-        return f"OnnxPredictor({self.kind}, {len(self.classes)} classes, {self.bytes / 1e6:.1f} MB)"
+        size = f"{self.bytes / 1e6:.1f} MB"
+        numbers = "" if self.numbers == FLOAT32 else ", " + self.numbers.split(",")[0]
+        return f"OnnxPredictor({self.kind}, {len(self.classes)} classes, {size}{numbers})"
 
 
 def _session(graph: bytes, threads: int) -> Any:

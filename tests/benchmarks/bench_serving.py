@@ -1,10 +1,10 @@
-"""What one message costs student and teacher, in the form that is served, and the ratio of the two.
+"""What one message costs student and teacher, in the form that is served, in float32 and in int8.
 
     python tests/benchmarks/bench_serving.py
 
 Both are exported and loaded by `OnnxPredictor`, with one thread. Weights do not matter to the time, so none
-are trained. Messages differ from call to call, and the models take turns, so that what slows the machine for
-a while slows both.
+are trained; how far int8 moves the answers is for trained ones to tell. Messages differ from call to call,
+and the models take turns, so that what slows the machine for a while slows both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from kdhelpers.ngrams import NgramHasher
-from kdhelpers.serving import OnnxPredictor, export_onnx
+from kdhelpers.serving import OnnxPredictor, export_onnx, quantize_onnx
 from kdhelpers.text import NgramStudent, TransformerTeacher
 
 CLASSES = [f"queue {number}" for number in range(14)]
@@ -32,8 +32,15 @@ MESSAGES = [
 ROUNDS, STUDENT_CALLS, TEACHER_CALLS = 10, 200, 20
 
 
-def served(model: NgramStudent | TransformerTeacher, folder: Path) -> OnnxPredictor:
-    return OnnxPredictor.load(export_onnx(model, folder), threads=1)
+def served(model: NgramStudent | TransformerTeacher, place: Path) -> dict[str, OnnxPredictor]:
+    """The model as it is, and in int8: scaled in every call, and by a range found in advance."""
+    folder = export_onnx(model, place / "float32")
+    folders = {
+        "": folder,
+        " int8": quantize_onnx(folder, place / "dynamic"),
+        " int8 static": quantize_onnx(folder, place / "static", calibration=MESSAGES[:20]),
+    }
+    return {name: OnnxPredictor.load(folder, threads=1) for name, folder in folders.items()}
 
 
 def microseconds(call: Callable[[Sequence[str]], object], count: int) -> list[float]:
@@ -46,14 +53,21 @@ def microseconds(call: Callable[[Sequence[str]], object], count: int) -> list[fl
     return times
 
 
+def ratio(slow: list[list[float]], quick: list[list[float]]) -> str:
+    ratios = [statistics.median(a) / statistics.median(b) for a, b in zip(slow, quick, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:5.1f}   (half of the rounds between {low:.1f} and {high:.1f})"
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
-        student = served(NgramStudent(CLASSES), Path(place) / "student")
-        teacher = served(TransformerTeacher(CLASSES), Path(place) / "teacher")
+        students = served(NgramStudent(CLASSES), Path(place) / "student")
+        teachers = served(TransformerTeacher(CLASSES), Path(place) / "teacher")
+    student, teacher = students[""], teachers[""]
     ways: dict[str, tuple[Callable[[Sequence[str]], object], int]] = {
         "hashing alone": (NgramHasher(), STUDENT_CALLS),
-        "student": (student.predict, STUDENT_CALLS),
-        "teacher": (teacher.predict, TEACHER_CALLS),
+        **{f"student{name}": (model.predict, STUDENT_CALLS) for name, model in students.items()},
+        **{f"teacher{name}": (model.predict, TEACHER_CALLS) for name, model in teachers.items()},
     }
     times: dict[str, list[list[float]]] = {name: [] for name in ways}
     for repeat in range(-1, ROUNDS):  # the first warms up
@@ -64,15 +78,17 @@ def main() -> None:
     print(f"one message of {len(MESSAGES[0])} characters, one thread, {ROUNDS} rounds")
     for name, rounds in times.items():
         p50, p95 = np.percentile(np.concatenate(rounds), [50, 95])
-        print(f"{name:14} p50 {p50:9,.0f} µs   p95 {p95:9,.0f} µs")
-    pairs = zip(times["teacher"], times["student"], strict=True)
-    ratios = [statistics.median(slow) / statistics.median(quick) for slow, quick in pairs]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    print(f"teacher / student    {middle:5.1f}   (half of the rounds between {low:.1f} and {high:.1f})")
-    print(
-        f"files: student {student.bytes / 1e6:.1f} MB, teacher {teacher.bytes / 1e6:.1f} MB, "
-        f"{teacher.bytes / student.bytes:.1f} times larger"
-    )
+        print(f"{name:19} p50 {p50:9,.0f} µs   p95 {p95:9,.0f} µs")
+    for slow, quick in (
+        ("teacher", "student"),
+        ("teacher", "teacher int8"),
+        ("teacher", "teacher int8 static"),
+    ):
+        print(f"{slow} / {quick:20} {ratio(times[slow], times[quick])}")
+    for name in students:
+        small, large = students[name].bytes / 1e6, teachers[name].bytes / 1e6
+        print(f"files{name}: student {small:.2f} MB, teacher {large:.2f} MB")
+    print(f"the teacher's file is {teacher.bytes / student.bytes:.1f} times the student's")
 
 
 if __name__ == "__main__":
