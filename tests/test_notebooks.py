@@ -22,6 +22,8 @@ EXPECTED = [
     "02_teacher_and_student",
     "03_soft_targets",
     "04_support_classifier",
+    "05_distillation_vs_fine_tuning",
+    "06_distillation_vs_quantization",
 ]
 
 LESSONS = lessons.lesson_paths()

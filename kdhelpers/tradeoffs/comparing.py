@@ -38,7 +38,7 @@ def compare_models(
             or its first row if it holds no texts.
         baseline: The model to compare the others with; by default the first.
         repeats: How many calls are timed for the latency, 10 or more.
-        batch_size: Rows at a time, for the evaluation and the throughput.
+        batch_size: Rows at a time, for the throughput.
         memory: Whether to measure memory too, which takes exported models (see `measure_costs`).
         slices: Names of the split's slices that the table shows.
         progress: Whether to show a bar.
@@ -67,7 +67,7 @@ def compare_models(
     reports, costs, row = {}, {}, _typical_row(split) if example is None else example
     for name in progress_bar(models, title="comparing models", unit="model", shown=progress):
         costs[name] = measure_costs(models[name], row, repeats=repeats, batch_size=batch_size, memory=memory)
-        reports[name] = evaluate(models[name], split, batch_size=batch_size)
+        reports[name] = evaluate(models[name], split)
     return Tradeoffs(reports, costs, next(iter(models)) if baseline is None else baseline, slices)
 
 
