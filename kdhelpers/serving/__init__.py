@@ -1,7 +1,7 @@
 """From a trained model to one that answers: export, shrink, serve without torch, ask a teacher if unsure."""
 
 from .answers import Prediction
-from .cascade import Cascade, CascadePrediction
+from .cascade import Cascade, CascadeCounts, CascadePrediction
 from .export import export_onnx
 from .predictor import OnnxPredictor
 from .quantize import quantize_onnx
@@ -9,6 +9,7 @@ from .threshold import CascadePoint, Threshold, cascade_curve, choose_threshold
 
 __all__ = [
     "Cascade",
+    "CascadeCounts",
     "CascadePoint",
     "CascadePrediction",
     "OnnxPredictor",

@@ -67,7 +67,7 @@ def logits_of(model: Answering, inputs: Any, whose: str) -> Logits:
         array([[1., 0.],
                [2., 0.]], dtype=float32)
     """
-    logits = np.array(as_array(_run(model, inputs)), np.float32)
+    logits = np.array(as_array(run_model(model, inputs)), np.float32)
     if logits.ndim != 2 or len(logits) != len(inputs):
         raise ValueError(
             f"{whose.capitalize()} gives {logits.shape} for {len(inputs)} rows: "
@@ -76,7 +76,13 @@ def logits_of(model: Answering, inputs: Any, whose: str) -> Logits:
     return logits
 
 
-def _run(model: Answering, inputs: Any) -> Any:
+def run_model(model: Answering, inputs: Any) -> Any:
+    """What a model gives for inputs: an nn.Module in evaluation mode and without gradients, others as called.
+
+    Example:
+        >>> run_model(len, ["a", "b"])
+        2
+    """
     # Who has an nn.Module has imported torch; who serves without torch is not made to.
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
