@@ -14,7 +14,7 @@ from kdhelpers.data import Split, load_support, support
 from kdhelpers.data.support import GROUPS, QUEUES
 
 FOLDER = lessons.ROOT / "data" / "support"
-SPLITS = ("labelled", "validation", "test", "next_quarter", "pool", "security_audit")
+SPLITS = ("labelled", "validation", "test", "next_quarter", "pool", "security_audit", "new_product")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,9 @@ def test_the_queues_come_as_often_as_the_data_card_says(rows) -> None:
     pool = Counter(row["outcome"] for row in rows["pool"])
     assert sum(pool.values()) == 12_000
     assert 0.008 < pool["security"] / 12_000 < 0.012
-    assert "solar" not in {row["outcome"] for name in SPLITS if name != "next_quarter" for row in rows[name]}
+    later = ("next_quarter", "new_product")
+    assert "solar" not in {row["outcome"] for name in SPLITS if name not in later for row in rows[name]}
+    assert {row["outcome"] for row in rows["new_product"]} == {"solar"}
     assert Counter(row["outcome"] for row in rows["next_quarter"])["solar"] > 20
     labelled = Counter(row["outcome"] for row in rows["labelled"])
     assert max(labelled.values()) <= 40
@@ -176,7 +178,7 @@ def test_the_data_card_counts_what_is_there(rows, script) -> None:
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     cores = Counter(core.queue for core in script["read_cores"]())
     counted = {name: Counter(row["outcome"] for row in found) for name, found in rows.items()}
-    order = ("labelled", "validation", "test", "pool", "next_quarter", "security_audit")
+    order = ("labelled", "validation", "test", "pool", "next_quarter", "security_audit", "new_product")
     for queue in QUEUES:
         numbers = [cores[queue], *(counted[name][queue] for name in order)]
         assert f"| {queue} | {' | '.join(f'{n:,}' for n in numbers)} |" in card

@@ -97,7 +97,10 @@ def _cores_of(path: Path) -> Iterator[Core]:
 def split_cores(cores: list[Core]) -> dict[str, list[Core]]:
     """Which messages each split is made of; none is in two."""
     splits: dict[str, list[Core]] = {
-        name: [] for name in ("labelled", "validation", "test", "next_quarter", "pool", "security_audit")
+        name: []
+        for name in (
+            "labelled", "validation", "test", "next_quarter", "pool", "security_audit", "new_product",
+        )  # fmt: skip
     }
     for queue in TRAFFIC:
         own = [core for core in cores if core.queue == queue]
@@ -116,13 +119,14 @@ def split_cores(cores: list[Core]) -> dict[str, list[Core]]:
 
 
 def _sizes(queue: str) -> dict[str, int]:
-    rare = queue == "security"
+    rare, new = queue == "security", queue == "solar"
     return {
-        "labelled": 0 if queue == "solar" else RARE_LABELLED if rare else LABELLED,
+        "labelled": 0 if new else RARE_LABELLED if rare else LABELLED,
         "validation": _share(VALIDATION, TRAFFIC, queue),
         "test": _share(TEST, TRAFFIC, queue),
         "next_quarter": _share(NEXT_QUARTER, LATER, queue),
         "security_audit": 40 if rare else 0,
+        "new_product": 160 if new else 0,
     }
 
 
@@ -152,7 +156,7 @@ def _variants(name: str, cores: list[Core]) -> Iterator[tuple[Core, int]]:
 
 def _row(name: str, core: Core, variant: int) -> list[str]:
     chance = random.Random(f"{SEED}/{name}/{core.name}/{variant}")
-    names, weights = zip(*(LATER_TIERS if name == "next_quarter" else TIERS), strict=True)
+    names, weights = zip(*(LATER_TIERS if name in ("next_quarter", "new_product") else TIERS), strict=True)
     tier = chance.choices(names, weights)[0]
     label = _first_agent(core, tier, chance)
     text = f"{varied(core.text, core.style, chance)} [{tier} plan]"

@@ -22,16 +22,18 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 QUEUES = tuple(queue for queues in GROUPS.values() for queue in queues)
 _FLAGS = ("multi", "misleading", "ambiguous")
 _KINDS = ("tier", "style", "length", "clarity")
+_MORE = ("next_quarter", "security_audit", "new_product")
 _COLUMNS = ("id", "text", "label", "outcome", *_KINDS, *_FLAGS)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SupportTask(Task):
-    """The help-desk task: a ``Task`` with what came of each message, and with two further splits.
+    """The help-desk task: a ``Task`` with what came of each message, and with three further splits.
 
     Args:
         next_quarter: Messages of three months later: another mix, and a product that is new.
         security_audit: Messages of the rare queue alone, to measure its recall with.
+        new_product: Messages about the new product alone, sorted by agents while no model knew of it.
         outcomes: The queue that resolved the message, by id; the splits' labels are the first agent's.
 
     Example:
@@ -42,6 +44,7 @@ class SupportTask(Task):
 
     next_quarter: Split
     security_audit: Split
+    new_product: Split
     outcomes: Mapping[str | int, int]
 
     @property
@@ -50,10 +53,9 @@ class SupportTask(Task):
 
         Example:
             >>> list(load_support().splits)
-            ['train', 'validation', 'test', 'pool', 'next_quarter', 'security_audit']
+            ['train', 'validation', 'test', 'pool', 'next_quarter', 'security_audit', 'new_product']
         """
-        more = {"next_quarter": self.next_quarter, "security_audit": self.security_audit}
-        return {**super().splits, **more}
+        return {**super().splits, **{name: getattr(self, name) for name in _MORE}}
 
     def by_outcome(self, split: Split) -> Split:
         """The same rows with the real outcome as label, in place of the first agent's.
@@ -97,7 +99,7 @@ def load_support(*, pool_labels: bool = False) -> SupportTask:
     outcomes: dict[str | int, int] = {}
     splits = {
         name: _split(name, outcomes)
-        for name in ("labelled", "validation", "test", "pool", "next_quarter", "security_audit")
+        for name in ("labelled", "validation", "test", "pool", *_MORE)
     }
     pool = splits["pool"]
     return SupportTask(
@@ -108,9 +110,8 @@ def load_support(*, pool_labels: bool = False) -> SupportTask:
         test=splits["test"],
         pool=pool if pool_labels else pool.unlabelled(),
         about="messages to a made-up company's help desk, written for this course",
-        next_quarter=splits["next_quarter"],
-        security_audit=splits["security_audit"],
         outcomes=outcomes,
+        **{name: splits[name] for name in _MORE},
     )
 
 
