@@ -2,6 +2,7 @@
 
 from .answers import Prediction
 from .cascade import Cascade, CascadeCounts, CascadePrediction
+from .edge import export_edge
 from .export import export_onnx
 from .predictor import OnnxPredictor
 from .quantize import quantize_onnx
@@ -17,6 +18,7 @@ __all__ = [
     "Threshold",
     "cascade_curve",
     "choose_threshold",
+    "export_edge",
     "export_onnx",
     "quantize_onnx",
 ]

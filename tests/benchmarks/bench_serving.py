@@ -4,13 +4,16 @@
 
 Both are exported and loaded by `OnnxPredictor`, with one thread. Weights do not matter to the time, so none
 are trained; how far int8 moves the answers is for trained ones to tell. Messages differ from call to call,
-and the models take turns, so that what slows the machine for a while slows both.
+and the models take turns, so that what slows the machine for a while slows both. The edge artefact is lesson
+04's student in its sizes, in int8, as its own script answers.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from kdhelpers.ngrams import NgramHasher
-from kdhelpers.serving import OnnxPredictor, export_onnx, quantize_onnx
+from kdhelpers.serving import OnnxPredictor, export_edge, export_onnx, quantize_onnx
 from kdhelpers.text import NgramStudent, TransformerTeacher
 
 CLASSES = [f"queue {number}" for number in range(14)]
@@ -41,6 +44,15 @@ def served(model: NgramStudent | TransformerTeacher, place: Path) -> dict[str, O
         " int8 static": quantize_onnx(folder, place / "static", calibration=MESSAGES[:20]),
     }
     return {name: OnnxPredictor.load(folder, threads=1) for name, folder in folders.items()}
+
+
+def edge(place: Path) -> tuple[Callable[[Sequence[str]], object], float]:
+    """What the artefact's own script does for one message, and the folder's megabytes."""
+    folder = export_edge(NgramStudent(CLASSES, hasher=NgramHasher(buckets=2**14)), place)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    sys.path.insert(0, str(folder))
+    model = importlib.import_module("predict").load()
+    return lambda texts: model.predict(texts[0]), size
 
 
 def microseconds(call: Callable[[Sequence[str]], object], count: int) -> list[float]:
@@ -63,10 +75,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         students = served(NgramStudent(CLASSES), Path(place) / "student")
         teachers = served(TransformerTeacher(CLASSES), Path(place) / "teacher")
+        on_the_edge, edge_megabytes = edge(Path(place) / "edge")
     student, teacher = students[""], teachers[""]
     ways: dict[str, tuple[Callable[[Sequence[str]], object], int]] = {
         "hashing alone": (NgramHasher(), STUDENT_CALLS),
         **{f"student{name}": (model.predict, STUDENT_CALLS) for name, model in students.items()},
+        "edge artefact": (on_the_edge, STUDENT_CALLS),
         **{f"teacher{name}": (model.predict, TEACHER_CALLS) for name, model in teachers.items()},
     }
     times: dict[str, list[list[float]]] = {name: [] for name in ways}
@@ -88,6 +102,7 @@ def main() -> None:
     for name in students:
         small, large = students[name].bytes / 1e6, teachers[name].bytes / 1e6
         print(f"files{name}: student {small:.2f} MB, teacher {large:.2f} MB")
+    print(f"the edge artefact, scripts and all: {edge_megabytes:.2f} MB")
     print(f"the teacher's file is {teacher.bytes / student.bytes:.1f} times the student's")
 
 
