@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "contract": DATA | {"evaluation", "costs"},
     "serving": DATA | {"text", "evaluation", "costs"},
     "tradeoffs": DATA | {"evaluation", "costs"},
+    "monitoring": DATA | {"evaluation"},
     "claims": SHOWN,
     "study": SHOWN,
     "plotting": SHOWN | {"evaluation"},
