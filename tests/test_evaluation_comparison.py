@@ -9,7 +9,14 @@ from scipy import stats
 from torch import nn
 
 from kdhelpers.data import Split
-from kdhelpers.evaluation import Difference, compare, evaluate, paired_shares
+from kdhelpers.evaluation import (
+    Difference,
+    compare,
+    compare_unpaired,
+    evaluate,
+    paired_shares,
+    unpaired_shares,
+)
 
 
 def report_of(right, ids=None, labels=None):
@@ -122,3 +129,19 @@ def test_a_difference_writes_itself():
     assert "no evidence" in html
     assert "+15.2 points" in html
     assert "5 seeds" in html
+
+
+def test_other_rows_are_compared_unpaired():
+    first, second = (
+        report_of([True] * 30 + [False] * 10),
+        report_of([True] * 10 + [False] * 20, range(100, 130)),
+    )
+    found, expected = compare_unpaired(first, second), unpaired_shares(30, 40, 10, 30)
+    assert (found.mean, found.low, found.high) == (expected.value, expected.low, expected.high)
+    assert (found.verdict, found.pairs) == ("better", "rows, unpaired")
+
+
+def test_rows_in_common_are_to_be_paired():
+    first = report_of([True] * 4)
+    with pytest.raises(ValueError, match="4 rows are in both reports, such as 0"):
+        compare_unpaired(first, first)

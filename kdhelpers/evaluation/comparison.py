@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..data.display import html_table
 from .intervals import mean_interval, paired_shares
 from .report import Report
+from .significance import unpaired_shares
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,39 @@ def compare(
     return _by_seeds(a, b, higher_is_better)
 
 
+def compare_unpaired(a: Report, b: Report) -> Difference:
+    """The accuracy on some rows minus that on others, such as this quarter's and the test set's.
+
+    Args:
+        a: A report.
+        b: Another, on rows that are not in ``a``.
+
+    Returns:
+        a minus b, with Newcombe's interval for shares of different rows.
+
+    Raises:
+        ValueError: A row is in both: rows in common are paired, which ``compare`` does.
+
+    Example:
+        >>> import torch
+        >>> from kdhelpers.data import Split
+        >>> from kdhelpers.evaluation import evaluate
+        >>> right = evaluate(torch.nn.Identity(), Split(range(50), torch.eye(50), torch.arange(50)))
+        >>> wrong = evaluate(lambda x: -x, Split(range(50, 90), torch.eye(40), torch.arange(40)))
+        >>> compare_unpaired(wrong, right).verdict
+        'worse'
+    """
+    if both := set(a.ids) & set(b.ids):
+        raise ValueError(
+            f"{len(both):,} rows are in both reports, such as {min(both, key=str)!r}: compare pairs those."
+        )
+    counts = (int(a.correct.sum()), a.n, int(b.correct.sum()), b.n)
+    found = unpaired_shares(*counts)
+    return Difference(found.value, found.low, found.high, found.n, pairs="rows, unpaired")
+
+
 def _by_rows(a: Report, b: Report) -> Difference:
-    rows = _same_rows(a, b)
+    rows = same_rows(a, b)
     right_a, right_b = a.correct.numpy(), b.correct.numpy()[rows]
     found = paired_shares(int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum()), a.n)
     return Difference(found.value, found.low, found.high, found.n, pairs="rows")
@@ -124,7 +156,7 @@ def _by_seeds(
         raise ValueError("An interval needs two seeds or more; five make a fair comparison.")
     for x, y in zip(first, second, strict=True):
         if isinstance(x, Report) and isinstance(y, Report):
-            _same_rows(x, y)
+            same_rows(x, y)
     spec = ".1%" if isinstance(first[0], Report) and isinstance(second[0], Report) else ".3f"
     one, other = _numbers(first, "a"), _numbers(second, "b")
     difference = one - other
@@ -145,8 +177,28 @@ def _numbers(values: Sequence[float | Report], name: str) -> NDArray[np.float64]
     return array
 
 
-def _same_rows(a: Report, b: Report) -> NDArray[np.int64]:
-    """Where in b each row of a is."""
+def same_rows(a: Report, b: Report) -> NDArray[np.int64]:
+    """Where in the second report each row of the first is.
+
+    Args:
+        a: A report of n rows.
+        b: Another, in any order.
+
+    Returns:
+        (n,) row numbers.
+
+    Raises:
+        ValueError: They are about other rows, or have other labels.
+
+    Example:
+        >>> import torch
+        >>> from kdhelpers.data import Split
+        >>> from kdhelpers.evaluation import evaluate
+        >>> split = Split(ids=["x", "y"], inputs=torch.eye(2), labels=torch.tensor([0, 1]))
+        >>> one, other = (evaluate(torch.nn.Identity(), split.by_id(ids)) for ids in (["x", "y"], ["y", "x"]))
+        >>> same_rows(one, other)
+        array([1, 0])
+    """
     place = {id: row for row, id in enumerate(b.ids)}
     missing = [id for id in a.ids if id not in place]
     if missing or a.n != b.n:
