@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from unicodedata import category, east_asian_width
 
-from ..data.display import html_table
+from ..data.display import escaped_markdown, html_table, one_line
 
 Outcome = Literal["pass", "fail", "not enough data"]
 PASS: Outcome = "pass"
@@ -141,11 +140,11 @@ class Verdict:
             said.append(f"{failing} failed")
         if self.undecided:
             said.append(f"{len(self.undecided)} undecided")
-        name = f"{_one_line(self.name)}: " if self.name else ""
+        name = f"{one_line(self.name)}: " if self.name else ""
         return f"{name}{self.outcome} ({', '.join(said)})"
 
     def _cells(self) -> list[list[str]]:
-        return [[_one_line(cell) for cell in clause._cells()] for clause in self.clauses]
+        return [[one_line(cell) for cell in clause._cells()] for clause in self.clauses]
 
     def __str__(self) -> str:
         rows = [[_short(name), *others] for name, *others in self._cells()]
@@ -167,10 +166,13 @@ class Verdict:
             | bytes | ≤ 5 | 7 |  |  | fail |  |
         """
         cells = self._cells()
-        rows = [HEADER, *([_markdown(name), *numbers, _markdown(note)] for name, *numbers, note in cells)]
+        rows = [
+            HEADER,
+            *([escaped_markdown(name), *numbers, escaped_markdown(note)] for name, *numbers, note in cells),
+        ]
         lines = [f"| {' | '.join(row)} |" for row in rows]
         lines.insert(1, "|:--|--:|--:|--:|--:|:--|:--|")
-        return "\n".join([f"**{_markdown(self._headline())}**", "", *lines])
+        return "\n".join([f"**{escaped_markdown(self._headline())}**", "", *lines])
 
 
 def _numbers(values: Sequence[float | None], unit: str) -> list[str]:
@@ -217,16 +219,5 @@ def _width(text: str) -> int:
     )
 
 
-def _one_line(text: str) -> str:
-    """Without line breaks and control characters, which a name may hold."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
-
-
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-def _markdown(text: str) -> str:
-    # As entities, signs of Markdown and HTML mean nothing, in a table as well. snake_case is no emphasis.
-    signs = r"[\\`*\[\]|~$#!<>&]|(?<![^\W_])_|_(?![^\W_])"
-    return re.sub(signs, lambda sign: f"&#{ord(sign[0])};", _one_line(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -52,3 +53,25 @@ def rows_said(n: int) -> str:
         ('1 row', '4,000 rows')
     """
     return "1 row" if n == 1 else f"{n:,} rows"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters, which a name may hold.
+
+    Example:
+        >>> one_line("two\\n lines")
+        'two lines'
+    """
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
+
+
+def escaped_markdown(text: str) -> str:
+    """A text on one line in which no sign means anything to Markdown or HTML, in a table as well.
+
+    Example:
+        >>> escaped_markdown("a|b in snake_case")
+        'a&#124;b in snake_case'
+    """
+    # As entities; snake_case is no emphasis.
+    signs = r"[\\`*\[\]|~$#!<>&]|(?<![^\W_])_|_(?![^\W_])"
+    return re.sub(signs, lambda sign: f"&#{ord(sign[0])};", one_line(text))

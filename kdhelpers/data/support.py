@@ -97,10 +97,7 @@ def load_support(*, pool_labels: bool = False) -> SupportTask:
         tensor(40)
     """
     outcomes: dict[str | int, int] = {}
-    splits = {
-        name: _split(name, outcomes)
-        for name in ("labelled", "validation", "test", "pool", *_MORE)
-    }
+    splits = {name: _split(name, outcomes) for name in ("labelled", "validation", "test", "pool", *_MORE)}
     pool = splits["pool"]
     return SupportTask(
         name="support",

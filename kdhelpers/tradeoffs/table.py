@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..costs import Costs, costs_table
 from ..costs.table import aligned, told
-from ..data.display import html_table, rows_said
+from ..data.display import escaped_markdown, html_table, one_line, rows_said
 from ..evaluation import Difference, Report, compare
 from ..evaluation.frontier import unbeaten
 from .checks import check_names, checked_slices, listed, meant
@@ -120,13 +119,13 @@ class Tradeoffs:
         return {title: name for title, name in _TITLES.items() if measured or name != "memory"}
 
     def _header(self) -> list[str]:
-        slices = [f"on {_one_line(name)}" for name in self.slices]
+        slices = [f"on {one_line(name)}" for name in self.slices]
         return ["model", "accuracy", "difference in points", *slices, "agreement", *self._columns()]
 
     def _cells(self) -> list[list[str]]:
         return [
             [
-                _one_line(name),
+                one_line(name),
                 str(report.accuracy),
                 _difference_said(self.differences.get(name)),
                 *(str(report.slices[part]) for part in self.slices),
@@ -141,7 +140,7 @@ class Tradeoffs:
         conditions = costs_table(self.costs).conditions()
         return (
             f"On {rows}, with 95% intervals; differences and agreement are with the baseline, "
-            f"{_one_line(self.baseline)}; costs {conditions}."
+            f"{one_line(self.baseline)}; costs {conditions}."
         )
 
     def __repr__(self) -> str:
@@ -165,11 +164,11 @@ class Tradeoffs:
             >>> print(found.to_markdown().splitlines()[0])
             | model | accuracy | difference in points | agreement | size | p50 | p95 | throughput |
         """
-        header = [_markdown(title) for title in self._header()]
-        rows = [header, *([_markdown(name), *others] for name, *others in self._cells())]
+        header = [escaped_markdown(title) for title in self._header()]
+        rows = [header, *([escaped_markdown(name), *others] for name, *others in self._cells())]
         lines = [f"| {' | '.join(row)} |" for row in rows]
         lines.insert(1, f"|:--|{'--:|' * (len(header) - 1)}")
-        return "\n".join([*lines, "", _markdown(self._caption())])
+        return "\n".join([*lines, "", escaped_markdown(self._caption())])
 
 
 def _agreement(one: Report, other: Report) -> float:
@@ -182,12 +181,3 @@ def _difference_said(difference: Difference | None) -> str:
     if difference is None:
         return "baseline"
     return f"{difference} {difference.verdict}".replace(" points", "")  # said in the header
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _markdown(text: str) -> str:
-    # As entities, signs of Markdown and HTML mean nothing, in a table as well.
-    return re.sub(r"[\\`*\[\]|~$<>&]", lambda sign: f"&#{ord(sign[0])};", text)
