@@ -5,6 +5,7 @@ from kdhelpers.plotting.drawing import (
     lines_with_intervals,
     plot_signals,
 )
+from kdhelpers.plotting.reliability import reliability_diagram
 from kdhelpers.plotting.showing import explore, show
 from kdhelpers.plotting.style import PALETTE, new_figure
 from kdhelpers.plotting.tradeoff import scatter_tradeoff
@@ -16,6 +17,7 @@ __all__ = [
     "lines_with_intervals",
     "new_figure",
     "plot_signals",
+    "reliability_diagram",
     "scatter_tradeoff",
     "show",
 ]
