@@ -17,7 +17,7 @@ def some(seed):
 
 def test_each_bin_is_a_point_with_its_interval():
     found = some(0)
-    figure, ax = new_figure()
+    _, ax = new_figure()
     reliability_diagram(ax, found, "student")
     (line,) = [one for one in ax.lines if one.get_gid() == "series"]
     assert np.allclose(line.get_xdata(), [one.confidence for one in found.bins])
@@ -27,7 +27,7 @@ def test_each_bin_is_a_point_with_its_interval():
 
 
 def test_models_in_one_picture_look_different_and_the_line_of_honesty_is_there():
-    figure, ax = new_figure()
+    _, ax = new_figure()
     reliability_diagram(ax, some(0), "before")
     reliability_diagram(ax, some(1), "after")
     first, second = [one for one in ax.lines if one.get_gid() == "series"]
