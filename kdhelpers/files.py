@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -24,11 +27,34 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
         >>> (folder / "a.txt").read_text()
         'whole'
     """
+    with writing_whole(path) as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def writing_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The same for what is too much to hold: a stream whose content becomes the file when the block ends.
+
+    Args:
+        path: Where to write. Missing folders are made.
+
+    Raises:
+        OSError: The file could not be written (disk full, read-only, no permission).
+            What was there before is still there, as it is if the block raises.
+
+    Example:
+        >>> file = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> with writing_whole(file) as stream:
+        ...     for line in (b"one\\n", b"two\\n"):
+        ...         _ = stream.write(line)
+        >>> file.read_text()
+        'one\\ntwo\\n'
+    """
     target = Path(path)
-    content = data.encode() if isinstance(data, str) else data
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write_beside_and_rename(target, content)
+        with _beside_then_renamed(target) as stream:
+            yield stream
     except OSError as error:
         reason = error.strerror or str(error)
         raise type(error)(
@@ -45,12 +71,13 @@ def _mode_of(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def _write_beside_and_rename(target: Path, content: bytes) -> None:
+@contextmanager
+def _beside_then_renamed(target: Path) -> Iterator[BinaryIO]:
     # Same folder, so that the rename stays on one file system and is atomic.
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, _mode_of(target))

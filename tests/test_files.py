@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kdhelpers import files
-from kdhelpers.files import write_whole
+from kdhelpers.files import write_whole, writing_whole
 
 
 @pytest.fixture
@@ -106,3 +106,17 @@ def test_a_file_keeps_its_mode_and_a_new_one_gets_the_usual(tmp_path):
     (tmp_path / "new").chmod(0o640)
     write_whole(tmp_path / "new", "y")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_stream_becomes_the_file_when_its_block_ends(old):
+    with writing_whole(old) as stream:
+        stream.write(b"new")
+        assert old.read_bytes() == b"old"
+    assert old.read_bytes() == b"new"
+    assert only(old)
+    for error in (ValueError("wrong"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), writing_whole(old) as stream:
+            stream.write(b"half")
+            raise error
+        assert old.read_bytes() == b"new"
+        assert only(old)

@@ -35,7 +35,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.<:}])/(?:work|tmp|home|root|Users)/\w|[A-Z]:
 
 BINARY = (".png", ".ipynb", ".bin", ".safetensors")
 # The extras that "course" brings along.
-OF_COURSE = [*EXTRAS["text"], *EXTRAS["serving"]]
+OF_COURSE = [*EXTRAS["text"], *EXTRAS["serving"], *EXTRAS["parquet"]]
 
 
 def ranges(lines: list[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""From a trained model to one that answers: export, shrink, serve without torch, ask a teacher if unsure."""
+"""From a trained model to one that answers: export, shrink, serve, score files, ask a teacher if unsure."""
 
 from .answers import Prediction
+from .batch import BatchResult, predict_file
 from .cascade import Cascade, CascadeCounts, CascadePrediction
 from .edge import export_edge
 from .export import export_onnx
@@ -9,6 +10,7 @@ from .quantize import quantize_onnx
 from .threshold import CascadePoint, Threshold, cascade_curve, choose_threshold
 
 __all__ = [
+    "BatchResult",
     "Cascade",
     "CascadeCounts",
     "CascadePoint",
@@ -20,5 +22,6 @@ __all__ = [
     "choose_threshold",
     "export_edge",
     "export_onnx",
+    "predict_file",
     "quantize_onnx",
 ]

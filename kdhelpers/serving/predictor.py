@@ -59,6 +59,7 @@ class OnnxPredictor:
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}: give 1 or more.")
+        self.settings = dict(settings)
         self.kind: str = settings["kind"]
         self.classes: tuple[str, ...] = tuple(settings["classes"])
         self.parameters: int = settings["parameters"]

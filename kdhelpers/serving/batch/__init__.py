@@ -1,0 +1,5 @@
+"""Scoring a file of any size: in little memory, with broken rows told, and a killed run taken up again."""
+
+from .scoring import BatchResult, predict_file
+
+__all__ = ["BatchResult", "predict_file"]
