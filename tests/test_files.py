@@ -114,9 +114,16 @@ def test_a_stream_becomes_the_file_when_its_block_ends(old):
         assert old.read_bytes() == b"old"
     assert old.read_bytes() == b"new"
     assert only(old)
-    for error in (ValueError("wrong"), KeyboardInterrupt()):
-        with pytest.raises(type(error)), writing_whole(old) as stream:
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
+def test_a_block_that_raises_leaves_the_old_file(old, error):
+    def half():
+        with writing_whole(old) as stream:
             stream.write(b"half")
             raise error
-        assert old.read_bytes() == b"new"
-        assert only(old)
+
+    with pytest.raises(type(error)):
+        half()
+    assert old.read_bytes() == b"old"
+    assert only(old)

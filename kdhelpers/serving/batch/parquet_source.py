@@ -9,7 +9,7 @@ from typing import Any
 from ...extras import need
 from .rows import Place, Row, checked_row, column, not_utf8
 
-TOGETHER = 4_096
+TOGETHER = 1_024
 
 
 class ParquetSource:

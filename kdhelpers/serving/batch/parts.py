@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -23,22 +24,22 @@ class Part:
 
     Args:
         rows: How many were answered.
-        broken: Of the others, the line or row number and the reason.
+        broken: How many were not.
         after: Where the next part begins in the source.
 
     Example:
-        >>> Part(2, [(4, "the text is empty")], Place(60, 4)).read
+        >>> Part(rows=2, broken=1, after=Place(60, 4)).read
         3
     """
 
     rows: int
-    broken: Sequence[tuple[int, str]]
+    broken: int
     after: Place
 
     @property
     def read(self) -> int:
         """How many rows were read."""
-        return self.rows + len(self.broken)
+        return self.rows + self.broken
 
 
 class Parts:
@@ -55,7 +56,7 @@ class Parts:
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp()) / "out.csv.parts"
-        >>> Parts(folder, {"model": "a"}).add(Part(1, [], Place(9, 2)), b"answers")
+        >>> Parts(folder, {"model": "a"}).add(Part(1, 0, Place(9, 2)), b"answers", b"")
         >>> [part.rows for part in Parts(folder, {"model": "a"}).done]
         [1]
         >>> Parts(folder, {"model": "b"})
@@ -88,27 +89,33 @@ class Parts:
         number = 0
         while self._file(number).is_file():
             with self._file(number).open("rb") as stream:
-                yield _head(stream)
+                yield _head(stream)[0]
             number += 1
 
     def _file(self, number: int) -> Path:
         return self.folder / f"part-{number:06}"
 
-    def add(self, part: Part, content: bytes) -> None:
-        """Write the next part.
+    def add(self, part: Part, answers: bytes, errors: bytes) -> None:
+        """Write the next part, with what it adds to the target and to the file of errors.
 
         Raises:
             OSError: It could not be written.
         """
-        head = json.dumps(asdict(part), ensure_ascii=False).encode()
-        write_whole(self._file(len(self.done)), head + b"\n" + content)
-        self.done.append(Part(part.rows, part.broken, part.after))
+        head = json.dumps({**asdict(part), "bytes": len(answers)}).encode()
+        write_whole(self._file(len(self.done)), b"".join((head, b"\n", answers, errors)))
+        self.done.append(part)
 
-    def contents(self) -> Iterator[bytes]:
-        """What was written in each part, one in memory at a time."""
+    def answers(self) -> Iterator[bytes]:
+        """What each part adds to the target, one in memory at a time."""
         for number in range(len(self.done)):
             with self._file(number).open("rb") as stream:
-                _head(stream)
+                yield stream.read(_head(stream)[1])
+
+    def errors(self) -> Iterator[bytes]:
+        """What each part adds to the file of errors."""
+        for number in range(len(self.done)):
+            with self._file(number).open("rb") as stream:
+                stream.seek(_head(stream)[1], os.SEEK_CUR)
                 yield stream.read()
 
     def remove(self) -> None:
@@ -124,6 +131,7 @@ class Parts:
         shutil.rmtree(self.folder)
 
 
-def _head(stream: BinaryIO) -> Part:
+def _head(stream: BinaryIO) -> tuple[Part, int]:
+    """A part, and how many bytes of answers follow."""
     told = json.loads(stream.readline())
-    return Part(told["rows"], [tuple(one) for one in told["broken"]], Place(*told["after"]))
+    return Part(told["rows"], told["broken"], Place(*told["after"])), int(told["bytes"])

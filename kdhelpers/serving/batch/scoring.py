@@ -25,6 +25,8 @@ from .parts import Part, Parts
 from .rows import Row, Source
 from .targets import Answer, CsvTarget, ParquetTarget, Target, csv_lines
 
+# The most that a part holds, but for its last row.
+CHARACTERS, FORMAT = 2**24, 1
 SOURCES: dict[str, Callable[[Path, str, str | None], Source]] = {
     ".csv": CsvSource,
     ".parquet": ParquetSource,
@@ -79,7 +81,8 @@ def predict_file(
 
     What is done is kept in the folder ``<target>.parts`` until all is done. A run that was killed or
     interrupted goes on from there when it is called again, and ends in the same bytes; it is refused if the
-    file, the model or a setting is another. The target appears when it is whole.
+    file, the model or a setting is another. The target appears when it is whole. Let one run at a time write
+    to it.
 
     Args:
         model: An OnnxPredictor, an nn.Module or any function from n texts to logits (n, C). If it has
@@ -89,7 +92,8 @@ def predict_file(
         target: The file to write; what was there is replaced.
         text: The column of the messages.
         id: The column of the ids. None: the number of the row's first line (in Parquet: of the row).
-        batch_rows: How many rows make a part, the most that an interrupted run loses.
+        batch_rows: How many rows make a part (fewer, where they are very long): the most that an interrupted
+            run loses.
         progress: Whether a bar shows how far it is.
 
     Raises:
@@ -120,6 +124,7 @@ def predict_file(
     reader, writer = SOURCES[_suffix(source)](source, text, id), TARGETS[_suffix(target)]()
     state = source.stat()
     settings = {
+        "format": FORMAT,
         "source file": _digest(source),
         "model": _identity(model),
         "text column": text,
@@ -133,7 +138,7 @@ def predict_file(
         raise ValueError(
             f"{source.name} changed while it was read: delete {parts.folder.name} and run again."
         )
-    rows, broken = sum(part.rows for part in parts.done), sum(len(part.broken) for part in parts.done)
+    rows, broken = sum(part.rows for part in parts.done), sum(part.broken for part in parts.done)
     return BatchResult(target, rows, broken, _finished(parts, writer, target, reader.unit), resumed)
 
 
@@ -170,26 +175,36 @@ def _digest(file: Path) -> str:
 
 def _identity(model: Answering) -> str:
     """What tells one model from another: its files' sha256, or else what it answers."""
-    settings = getattr(model, "settings", {})
-    told = json.dumps([settings, list(getattr(model, "classes", None) or ())], sort_keys=True, default=str)
-    if "sha256" in settings:
-        return hashlib.sha256(told.encode()).hexdigest()
+    settings, classes = getattr(model, "settings", None), list(getattr(model, "classes", None) or ())
+    if isinstance(settings, dict) and "sha256" in settings:
+        return hashlib.sha256(json.dumps([settings, classes], sort_keys=True).encode()).hexdigest()
     # Rounded, as another number of threads may give another last digit; plus 0 makes -0 one with 0.
     answers = np.round(logits_of(model, list(PROBES), "the model"), 3) + 0
-    return hashlib.sha256(told.encode() + answers.tobytes()).hexdigest()
+    return hashlib.sha256(json.dumps(classes).encode() + answers.tobytes()).hexdigest()
 
 
 def _score(
     model: Answering, reader: Source, writer: Target, parts: Parts, batch_rows: int, progress: bool
 ) -> None:
-    place = parts.done[-1].after if parts.done else reader.start
-    rows = reader.rows(place)
-    with progress_bar(title="Scoring", unit="row", total=reader.total, shown=progress) as bar:
+    rows = reader.rows(parts.done[-1].after if parts.done else reader.start)
+    with progress_bar(title="scoring", unit="row", total=reader.total, shown=progress) as bar:
         bar.update(sum(part.read for part in parts.done))
-        while some := list(islice(rows, batch_rows)):
+        while some := _next_part(rows, batch_rows):
             answers, broken = _answered(model, some)
-            parts.add(Part(len(answers), broken, some[-1].after), writer.part(answers))
+            part = Part(len(answers), len(broken), some[-1].after)
+            parts.add(part, writer.part(answers), csv_lines(broken))
             bar.update(len(some))
+
+
+def _next_part(rows: Iterator[Row], batch_rows: int) -> list[Row]:
+    """The next rows: so many, or fewer where they are long."""
+    part, size = [], 0
+    for row in islice(rows, batch_rows):
+        part.append(row)
+        size += len(row.text)
+        if size > CHARACTERS:
+            break
+    return part
 
 
 def _answered(model: Answering, rows: Sequence[Row]) -> tuple[list[Answer], list[tuple[int, str]]]:
@@ -215,11 +230,11 @@ def _finished(parts: Parts, writer: Target, target: Path, unit: str) -> Path | N
     if any(part.broken for part in parts.done):
         with _moved(parts.folder, errors) as stream:
             stream.write(csv_lines([(unit, "reason")]))
-            stream.writelines(csv_lines(part.broken) for part in parts.done)
+            stream.writelines(parts.errors())
     else:
         errors.unlink(missing_ok=True)
     with _moved(parts.folder, target) as stream:
-        writer.join(parts.contents(), stream)
+        writer.join(parts.answers(), stream)
     parts.remove()
     return errors if errors.exists() else None
 
