@@ -148,7 +148,7 @@ def check_result(loss: Tensor, student_logits: Tensor, teacher_logits: Tensor, m
     Example:
         >>> check_result(torch.tensor(0.5), torch.zeros(2, 3), torch.zeros(2, 3), None)
     """
-    if is_traced(loss) or not loss.isnan().any():
+    if is_traced(loss) or not (loss.isnan().any() if loss.dim() else math.isnan(loss.item())):
         return
     for name, logits in (("teacher_logits", teacher_logits), ("student_logits", student_logits)):
         for what, rows in _spoilt(logits.detach()).items():

@@ -9,11 +9,13 @@ vocabulary) takes no part, not even in a mean over classes; -inf for the student
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
 from kdhelpers.losses import row_losses as formulas
 from kdhelpers.losses.checks import check_labels, check_logits, check_share, check_temperature
+from kdhelpers.losses.fused import kl_sum, mixed_sum
 from kdhelpers.losses.rows import over_rows
 
 
@@ -50,7 +52,8 @@ def kd_loss(
     """
     check_temperature(temperature)
     rows = partial(formulas.kl_rows, temperature=temperature)
-    return over_rows(rows, student_logits, teacher_logits, mask, reduction)
+    summed = partial(kl_sum, temperature=temperature)
+    return over_rows(rows, student_logits, teacher_logits, mask, reduction, summed)
 
 
 def soft_cross_entropy(
@@ -240,11 +243,8 @@ def distillation_loss(
     check_share("kd_weight", kd_weight)
     check_logits(student_logits, teacher_logits)
     check_labels(labels, student_logits, ignore_index)
-    rows = partial(
-        formulas.mixed_rows,
-        labels=labels,
-        temperature=temperature,
-        kd_weight=kd_weight,
-        ignore_index=ignore_index,
+    settings: dict[str, Any] = dict(
+        labels=labels, temperature=temperature, kd_weight=kd_weight, ignore_index=ignore_index
     )
-    return over_rows(rows, student_logits, teacher_logits, None, reduction)
+    rows, summed = partial(formulas.mixed_rows, **settings), partial(mixed_sum, **settings)
+    return over_rows(rows, student_logits, teacher_logits, None, reduction, summed)

@@ -8,13 +8,21 @@ import torch
 from torch import Tensor
 
 from kdhelpers.losses.checks import check_logits, check_mask, check_reduction, check_result, is_traced
+from kdhelpers.losses.fused import can_fuse
 
 RowLoss = Callable[[Tensor, Tensor], Tensor]
 """Takes student and teacher logits (..., C), returns one loss a row (...)."""
+SummedLoss = Callable[[Tensor, Tensor, float], Tensor]
+"""Takes student and teacher logits (..., C) and a weight, returns the weighted sum of all rows' losses."""
 
 
 def over_rows(
-    row_loss: RowLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None, reduction: str
+    row_loss: RowLoss,
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    mask: Tensor | None,
+    reduction: str,
+    summed: SummedLoss | None = None,
 ) -> Tensor:
     """Apply a loss to every row that counts, in float32 or wider, with a teacher that gets no gradient.
 
@@ -24,6 +32,7 @@ def over_rows(
         teacher_logits: (..., C).
         mask: (...), True where a row counts; None counts all.
         reduction: "mean" over the rows that count, "sum", or "none" for (...) with 0 where masked.
+        summed: A faster way to the same losses' sum.
 
     Returns:
         A scalar, or (...) for "none". Without any row that counts: 0, with gradients of 0.
@@ -37,23 +46,36 @@ def over_rows(
     """
     check_reduction(reduction)
     check_logits(student_logits, teacher_logits)
-    if mask is None:
-        losses = row_loss(*_precise(student_logits, teacher_logits))
-    else:
+    if mask is not None:
         check_mask(mask, student_logits.shape[:-1])
-        losses = _masked(row_loss, student_logits, teacher_logits, mask)
-    loss = _reduced(losses, mask, reduction)
+    if summed is not None and reduction != "none" and can_fuse(student_logits, teacher_logits):
+        loss = _summed(summed, student_logits, teacher_logits, mask, reduction)
+    else:
+        loss = _reduced(_losses(row_loss, student_logits, teacher_logits, mask), mask, reduction)
     check_result(loss, student_logits, teacher_logits, mask)
     return loss
 
 
+def _summed(
+    summed: SummedLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None, reduction: str
+) -> Tensor:
+    if mask is not None:
+        student_logits, teacher_logits = student_logits[mask], teacher_logits[mask]
+    count = student_logits.numel() // student_logits.shape[-1] if reduction == "mean" else 1
+    return summed(*_precise(student_logits, teacher_logits), 1 / max(count, 1))
+
+
 def _precise(student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
+    if student_logits.dtype == teacher_logits.dtype == torch.float32:
+        return student_logits, teacher_logits.detach()
     widest = torch.promote_types(student_logits.dtype, teacher_logits.dtype)
     dtype = torch.promote_types(widest, torch.float32)
     return student_logits.to(dtype), teacher_logits.detach().to(dtype)
 
 
-def _masked(row_loss: RowLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor) -> Tensor:
+def _losses(row_loss: RowLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None:
+        return row_loss(*_precise(student_logits, teacher_logits))
     # What stands in a masked row (padding, even NaN) must reach neither the loss nor the gradient.
     if is_traced(student_logits, teacher_logits, mask):
         hidden = ~mask.unsqueeze(-1)

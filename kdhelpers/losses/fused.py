@@ -1,0 +1,151 @@
+"""T² KL(p‖q) over many rows in few passes, the gradient taken along while the numbers are still in the cache.
+
+autograd keeps a tensor as large as the logits for each step of the formula and walks through all of them
+twice. The gradient is only q - p, so it is written down in the forward pass, one chunk of rows at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from kdhelpers.losses.checks import is_traced
+from kdhelpers.losses.row_losses import kl_rows
+
+_SHORT_ROW = 128
+# Numbers a chunk: on a processor a few of them fit the cache, elsewhere they keep it busy.
+_CHUNK = {"cpu": 2**16}
+_CHUNK_ELSEWHERE = 2**25
+
+
+def can_fuse(*tensors: Tensor) -> bool:
+    """Whether these may take the fused way: not where PyTorch traces or transforms the formula itself.
+
+    Example:
+        >>> can_fuse(torch.zeros(2, 3)), torch.func.vmap(lambda x: x + can_fuse(x))(torch.zeros(2))
+        (True, tensor([0., 0.]))
+    """
+    if is_traced(*tensors):
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+
+
+def kl_sum(student: Tensor, teacher: Tensor, weight: float, temperature: float) -> Tensor:
+    """``weight`` T² KL(p‖q), summed over all rows of logits (..., C). It can be differentiated twice.
+
+    Example:
+        >>> kl_sum(torch.zeros(2, 3), torch.zeros(2, 3), 1.0, 4.0)
+        tensor(0.)
+    """
+    total: Tensor = _KLSum.apply(student, teacher, weight, temperature)
+    # A class that is -inf for both models makes it NaN: the slower way leaves such classes out.
+    return total if math.isfinite(total.item()) else kl_rows(student, teacher, temperature).sum() * weight
+
+
+def mixed_sum(
+    student: Tensor,
+    teacher: Tensor,
+    weight: float,
+    labels: Tensor,
+    temperature: float,
+    kd_weight: float,
+    ignore_index: int,
+) -> Tensor:
+    """``weight`` times the sum of ``mixed_rows``: kd_weight T² KL(p‖q) + (1 - kd_weight) cross-entropy.
+
+    Example:
+        >>> mixed_sum(torch.zeros(1, 2), torch.zeros(1, 2), 1.0, torch.tensor([1]), 1.0, 0.0, -100)
+        tensor(0.6931)
+    """
+    terms = []  # a term without weight is left out, as in mixed_rows
+    if kd_weight > 0:
+        terms.append(kl_sum(student, teacher, weight * kd_weight, temperature))
+    if kd_weight < 1:
+        flat, target = student.reshape(-1, student.shape[-1]), labels.reshape(-1).long()
+        total = F.cross_entropy(flat, target, ignore_index=ignore_index, reduction="sum")
+        terms.append(total * (weight * (1 - kd_weight)))
+    return terms[0] if len(terms) == 1 else terms[0] + terms[1]
+
+
+def kl_and_gradient(
+    student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None = None
+) -> Tensor:
+    """KL(p‖q), summed over the rows of logits (..., C), without autograd.
+
+    Args:
+        student: (..., C).
+        teacher: (..., C).
+        temperature: T.
+        gradient: (..., C), contiguous: q - p is written into it.
+
+    Example:
+        >>> gradient = torch.empty(1, 2)
+        >>> kl_and_gradient(torch.zeros(1, 2), torch.zeros(1, 2), 1.0, gradient), gradient
+        (tensor(0.), tensor([[0., 0.]]))
+    """
+    width = student.shape[-1]
+    step = max(1, _CHUNK.get(student.device.type, _CHUNK_ELSEWHERE) // width)
+    if width <= _SHORT_ROW and student.numel() <= step * width:
+        return _short(student, teacher, temperature, gradient)
+    students, teachers = student.reshape(-1, width).split(step), teacher.reshape(-1, width).split(step)
+    gradients = [None] * len(students) if gradient is None else gradient.view(-1, width).split(step)
+    chunks = zip(students, teachers, gradients, strict=True)
+    if width <= _SHORT_ROW:
+        return torch.stack([_short(s, t, temperature, out) for s, t, out in chunks]).sum()
+    # One piece of memory for all chunks: asking for it anew costs more than the arithmetic.
+    scratch = list(student.new_empty(4, *students[0].shape))
+    return torch.stack([_long(s, t, temperature, out, scratch) for s, t, out in chunks]).sum()
+
+
+def _short(student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None) -> Tensor:
+    # Few numbers a row: what counts is the number of calls.
+    if temperature != 1:
+        student, teacher = student / temperature, teacher / temperature
+    log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
+    p = log_p.exp()
+    if gradient is not None:
+        torch.sub(log_q.exp(), p, out=gradient)
+    return p.mul_(log_p.sub_(log_q)).sum()
+
+
+def _long(
+    student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None, scratch: list[Tensor]
+) -> Tensor:
+    # Many numbers a row: what counts is the number of exponentials, so one softmax each and no logarithm of
+    # it. With logits z less their row's highest, log p = z + log max p; and so for q.
+    z_q, z_p, p, q = (piece[: len(student)] for piece in scratch)
+    for z, logits in ((z_q, student), (z_p, teacher)):
+        torch.sub(logits, logits.amax(-1, keepdim=True), out=z).div_(temperature)
+    q = q if gradient is None else gradient
+    torch.softmax(z_p, -1, out=p)
+    torch.softmax(z_q, -1, out=q)
+    heights = p.amax(-1).log_().sub_(q.amax(-1).log_()).sum()
+    if gradient is not None:
+        gradient.sub_(p)
+    return p.mul_(z_p.sub_(z_q)).sum().add_(heights)
+
+
+class _KLSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, student: Tensor, teacher: Tensor, weight: float, temperature: float) -> Tensor:
+        gradient = None
+        if ctx.needs_input_grad[0]:
+            gradient = torch.empty_like(student, memory_format=torch.contiguous_format)
+        total = kl_and_gradient(student, teacher, temperature, gradient)
+        scale = temperature * weight
+        ctx.save_for_backward(student, teacher, gradient)
+        ctx.temperature, ctx.scale = temperature, scale
+        return total * (temperature * scale)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        student, teacher, gradient = ctx.saved_tensors
+        if torch.is_grad_enabled():  # with create_graph: this gradient is differentiated in its turn
+            q, p = (student / ctx.temperature).softmax(-1), (teacher / ctx.temperature).softmax(-1)
+            gradient = q - p
+        return gradient * (outer * ctx.scale), None, None, None
