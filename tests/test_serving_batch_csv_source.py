@@ -173,11 +173,38 @@ def test_rows_longer_than_a_block_and_than_can_be(file, monkeypatch):
     ]
 
 
-def test_an_open_quote_stops_at_a_line_that_is_too_long(file, monkeypatch):
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_that_is_too_long_is_one_line_wherever_blocks_end(file, monkeypatch, end):
+    monkeypatch.setattr(csv_source, "BLOCK", 5)
+    monkeypatch.setattr(csv_source, "LONGEST", 30)
+    for length in range(31, 45):
+        file.write_bytes(end.join(["id,text", "y" * length, "c,third", ""]).encode())
+        assert told(file) == [(2, "a line of more than 30 bytes"), (3, ("c", "third"))]
+
+
+def test_a_line_that_is_too_long_within_a_quote(file, monkeypatch):
     monkeypatch.setattr(csv_source, "BLOCK", 64)
     monkeypatch.setattr(csv_source, "LONGEST", 1_000)
+    cut = "a line of more than 1,000 bytes"
     file.write_text(f'id,text\na,"open\nb,{"y" * 5_000}\nc,third\n')
-    assert told(file) == [(2, NEVER), (3, "a line of more than 1,000 bytes"), (4, ("c", "third"))]
+    assert told(file) == [(2, NEVER), (3, cut), (4, ("c", "third"))]
+    file.write_text(f'id,text\na,"open\nb,{"y" * 5_000}\nclosed"\nc,third\n')
+    assert told(file) == [(2, cut), (5, ("c", "third"))]
+
+
+def test_an_open_quote_ends_somewhere_whatever_the_csv_module_takes(file, monkeypatch):
+    monkeypatch.setattr(csv_source, "LONGEST", 1_000)
+    file.write_text('id,text\na,"open\n' + "b,second\n" * 5_000)
+    before, taken = csv.field_size_limit(10**9), []
+    give_back = csv_source._Feed.give_back
+    monkeypatch.setattr(
+        csv_source._Feed, "give_back", lambda feed: (taken.append(len(feed.taken)), give_back(feed))
+    )
+    try:
+        assert len(told(file)) == 5_001
+    finally:
+        csv.field_size_limit(before)
+    assert taken == [112]  # the lines that 1,000 bytes hold, not the whole file
 
 
 def test_a_cell_of_more_than_the_csv_module_takes(file):

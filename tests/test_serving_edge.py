@@ -111,7 +111,7 @@ def run(python, *arguments: str, stdin: str = "", folder=None):
         [str(python), *arguments],
         input=stdin.encode(),
         capture_output=True,
-        env={**environment, "LC_ALL": "C"},
+        env={**environment, "PYTHONIOENCODING": "ascii"},
         cwd=folder,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()

@@ -103,7 +103,8 @@ def lines(stream: BinaryIO, after: Place) -> Iterator[Line]:
         rest = pieces.pop() if block and pieces and not pieces[-1].endswith(b"\n") else b""
         for piece in pieces:
             offset, number = offset + len(piece), number + 1
-            yield Line(None if cut else piece, number, Place(offset, number))
+            content = None if cut or len(piece) > LONGEST else piece
+            yield Line(content, number, Place(offset, number))
             cut = False
         if len(rest) > LONGEST:
             kept = rest[-1:] if rest.endswith(b"\r") else b""
@@ -171,9 +172,6 @@ class _Feed:
         if self._size > LONGEST:
             raise StopIteration
         line = self._back.popleft() if self._back else next(self._found)
-        if line.content is None and self.taken:
-            self._back.appendleft(line)
-            raise StopIteration
         self.taken.append(line)
         return self._text(line.content)
 
