@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kdhelpers.losses import distillation_loss, logit_mse_loss
 
-quick = settings(max_examples=25, deadline=None, derandomize=True)
+quick = settings(max_examples=15, deadline=None, derandomize=True)
 temperatures = st.floats(0.5, 20)
 
 
@@ -57,7 +57,8 @@ def test_plain_mse_does_see_a_constant(pair) -> None:
 @given(pair=pairs(), data=st.data())
 @quick
 def test_the_order_of_classes_does_not_matter(name: str, pair, data: st.DataObject) -> None:
-    student, teacher = pair[0].requires_grad_(), pair[1]
+    # Which of two equal logits is the highest is a matter of their order, so there are none.
+    student, teacher = pair[0].requires_grad_(), pair[1] + torch.arange(pair[1].shape[1]) / 7
     order = torch.tensor(data.draw(st.permutations(range(student.shape[1]))))
     loss, permuted = LOSSES[name](student, teacher), LOSSES[name](student[:, order], teacher[:, order])
     close(permuted, loss)

@@ -94,6 +94,32 @@ def check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} is {value}; give a number from 0 to 1.")
 
 
+def check_weight(name: str, value: float) -> None:
+    """A weight such as beta is finite and not below 0.
+
+    Raises:
+        ValueError: It is not.
+
+    Example:
+        >>> check_weight("beta", 8.0)
+    """
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} is {value}; give a finite number of 0 or more.")
+
+
+def check_count(name: str, value: int) -> None:
+    """A number of things is whole and at least 1.
+
+    Raises:
+        ValueError: It is not.
+
+    Example:
+        >>> check_count("k", 8)
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is {value!r}; give a whole number of 1 or more.")
+
+
 def check_reduction(reduction: str) -> None:
     """A reduction is "mean", "sum" or "none".
 

@@ -19,7 +19,7 @@ def kl_rows(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         tensor([0., 0.])
     """
     log_p, log_q = log_softened(teacher, temperature), log_softened(student, temperature)
-    return _divergence(log_p.exp(), log_p, log_q) * temperature**2
+    return divergence(log_p.exp(), log_p, log_q) * temperature**2
 
 
 def reverse_kl_rows(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -40,7 +40,7 @@ def soft_label_rows(student: Tensor, teacher: Tensor, temperature: float) -> Ten
         tensor([0.6931, 0.6931])
     """
     p, log_q = log_softened(teacher, temperature).exp(), log_softened(student, temperature)
-    terms = _without(p == 0, p * log_q)
+    terms = without(p == 0, p * log_q)
     return terms.sum(-1) * -(temperature**2)
 
 
@@ -55,7 +55,7 @@ def js_rows(student: Tensor, teacher: Tensor, temperature: float, beta: float) -
     p, q = log_p.exp(), log_q.exp()
     # Where both have underflowed the floor keeps the logarithm finite; p and q are 0 there.
     log_m = q.lerp(p, beta).clamp(min=torch.finfo(q.dtype).tiny).log()
-    towards_teacher, towards_student = _divergence(p, log_p, log_m), _divergence(q, log_q, log_m)
+    towards_teacher, towards_student = divergence(p, log_p, log_m), divergence(q, log_q, log_m)
     return (beta * towards_teacher + (1 - beta) * towards_student) * temperature**2
 
 
@@ -120,13 +120,26 @@ def log_softened(logits: Tensor, temperature: float) -> Tensor:
     return F.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
 
 
-def _divergence(p: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
+def divergence(p: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
+    """Σ p (log p - log q) over the last dimension.
+
+    Example:
+        >>> half = torch.full((2,), 0.5)
+        >>> divergence(half, half.log(), half.log())
+        tensor(0.)
+    """
     # 0 log 0 = 0, also where q is 0 too and the difference is -inf minus -inf.
-    return (p * _without(p == 0, log_p - log_q)).sum(-1)
+    return (p * without(p == 0, log_p - log_q)).sum(-1)
 
 
-def _without(places: Tensor, values: Tensor) -> Tensor:
-    # Fills fresh values in place. What follows multiplies by 0 there, so the gradient is 0 as well and
-    # autograd need not spend a pass of its own on the filling.
+def without(places: Tensor, values: Tensor) -> Tensor:
+    """Values, freshly computed, with 0 in some places, where what made them gets a gradient of 0 anyway.
+
+    Example:
+        >>> without(torch.tensor([True, False]), torch.tensor([torch.nan, 2.0]))
+        tensor([0., 2.])
+    """
+    # Filled in place: as the factor p is 0 there, so is the gradient, and autograd need not spend a pass of
+    # its own on the filling.
     with torch.no_grad():
         return values.masked_fill_(places, 0)

@@ -10,8 +10,8 @@ from torch import Tensor
 from kdhelpers.losses.checks import check_logits, check_mask, check_reduction, check_result, is_traced
 from kdhelpers.losses.fused import can_fuse
 
-RowLoss = Callable[[Tensor, Tensor], Tensor]
-"""Takes student and teacher logits (..., C), returns one loss a row (...)."""
+RowLoss = Callable[..., Tensor]
+"""Takes student and teacher logits (..., C), and labels if there are any; returns one loss a row (...)."""
 SummedLoss = Callable[[Tensor, Tensor, float], Tensor]
 """Takes student and teacher logits (..., C) and a weight, returns the weighted sum of all rows' losses."""
 
@@ -23,6 +23,7 @@ def over_rows(
     mask: Tensor | None,
     reduction: str,
     summed: SummedLoss | None = None,
+    labels: Tensor | None = None,
 ) -> Tensor:
     """Apply a loss to every row that counts, in float32 or wider, with a teacher that gets no gradient.
 
@@ -33,6 +34,7 @@ def over_rows(
         mask: (...), True where a row counts; None counts all.
         reduction: "mean" over the rows that count, "sum", or "none" for (...) with 0 where masked.
         summed: A faster way to the same losses' sum.
+        labels: (..., 1), handed on to the row loss.
 
     Returns:
         A scalar, or (...) for "none". Without any row that counts: 0, with gradients of 0.
@@ -51,7 +53,8 @@ def over_rows(
     if summed is not None and reduction != "none" and can_fuse(student_logits, teacher_logits):
         loss = _summed(summed, student_logits, teacher_logits, mask, reduction)
     else:
-        loss = _reduced(_losses(row_loss, student_logits, teacher_logits, mask), mask, reduction)
+        losses = _losses(row_loss, student_logits, teacher_logits, labels, mask)
+        loss = reduced(losses, mask, reduction)
     check_result(loss, student_logits, teacher_logits, mask)
     return loss
 
@@ -62,10 +65,16 @@ def _summed(
     if mask is not None:
         student_logits, teacher_logits = student_logits[mask], teacher_logits[mask]
     count = student_logits.numel() // student_logits.shape[-1] if reduction == "mean" else 1
-    return summed(*_precise(student_logits, teacher_logits), 1 / max(count, 1))
+    return summed(*precise(student_logits, teacher_logits), 1 / max(count, 1))
 
 
-def _precise(student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
+def precise(student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in float32 or wider, and the teacher's without gradient.
+
+    Example:
+        >>> precise(torch.zeros(2).half(), torch.zeros(2).bfloat16())
+        (tensor([0., 0.]), tensor([0., 0.]))
+    """
     if student_logits.dtype == teacher_logits.dtype == torch.float32:
         return student_logits, teacher_logits.detach()
     widest = torch.promote_types(student_logits.dtype, teacher_logits.dtype)
@@ -73,20 +82,34 @@ def _precise(student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Te
     return student_logits.to(dtype), teacher_logits.detach().to(dtype)
 
 
-def _losses(row_loss: RowLoss, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None) -> Tensor:
+def _losses(
+    row_loss: RowLoss,
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor | None,
+    mask: Tensor | None,
+) -> Tensor:
+    extra = [] if labels is None else [labels]
     if mask is None:
-        return row_loss(*_precise(student_logits, teacher_logits))
+        return row_loss(*precise(student_logits, teacher_logits), *extra)
     # What stands in a masked row (padding, even NaN) must reach neither the loss nor the gradient.
     if is_traced(student_logits, teacher_logits, mask):
         hidden = ~mask.unsqueeze(-1)
         student, teacher = student_logits.masked_fill(hidden, 0), teacher_logits.masked_fill(hidden, 0)
-        return row_loss(*_precise(student, teacher)).masked_fill(~mask, 0)
+        return row_loss(*precise(student, teacher), *extra).masked_fill(~mask, 0)
     # Only the rows that count are computed: prompts and padding are often most of a batch of text.
-    losses = row_loss(*_precise(student_logits[mask], teacher_logits[mask]))
+    kept = precise(student_logits[mask], teacher_logits[mask])
+    losses = row_loss(*kept, *[values[mask] for values in extra])
     return losses.new_zeros(mask.shape).masked_scatter(mask, losses)
 
 
-def _reduced(losses: Tensor, mask: Tensor | None, reduction: str) -> Tensor:
+def reduced(losses: Tensor, mask: Tensor | None, reduction: str) -> Tensor:
+    """Losses (...), 0 where masked, to their mean over the rows that count, their sum, or themselves.
+
+    Example:
+        >>> reduced(torch.tensor([3.0, 0.0]), torch.tensor([True, False]), "mean")
+        tensor(3.)
+    """
     if reduction == "none":
         return losses
     if reduction == "sum":
