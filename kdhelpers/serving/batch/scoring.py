@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ...bars import progress_bar
 from ...files import writing_whole
 from ..answers import Answering, confidences, logits_of
 from ..artefact import TENSORS
@@ -186,6 +185,8 @@ def _identity(model: Answering) -> str:
 def _score(
     model: Answering, reader: Source, writer: Target, parts: Parts, batch_rows: int, progress: bool
 ) -> None:
+    from ...bars import progress_bar  # here, as what only serves has no need of tqdm
+
     rows = reader.rows(parts.done[-1].after if parts.done else reader.start)
     with progress_bar(title="scoring", unit="row", total=reader.total, shown=progress) as bar:
         bar.update(sum(part.read for part in parts.done))
