@@ -103,6 +103,18 @@ def test_equal_reports_show_no_gap():
     assert all(row.p == 1 for row in found.rows)
 
 
+def test_what_does_not_matter_is_not_reported():
+    right_a, right_b = [False] * 30 + [True] * 370, [True] * 400
+    a, b = report_of(right_a)[0], report_of(right_b)[0]
+    everyone = {"all": torch.ones(400, dtype=torch.bool)}
+    assert paired_gaps(a, b, everyone).worse == ("all",)
+    assert paired_gaps(a, b, everyone, tolerance=0.04).worse == ("all",)
+    assert paired_gaps(a, b, everyone, tolerance=0.075).worse == ()
+    assert paired_gaps(b, a, everyone, tolerance=0.04)["all"].verdict == "better"
+    with pytest.raises(ValueError, match="tolerance is 5"):
+        paired_gaps(a, b, everyone, tolerance=5)
+
+
 def test_bad_input_gets_one_sentence():
     report, _ = report_of([True, False])
     with pytest.raises(ValueError, match="There is no part to compare"):

@@ -59,7 +59,7 @@ class Reliability:
 
     @property
     def verdict(self) -> str:
-        """ "overconfident", "underconfident", or "no evidence" where the interval holds 0.
+        """In a word: "overconfident", "underconfident", or "no evidence" where the interval holds 0.
 
         Example:
             >>> Reliability((), Estimate(-0.1, -0.2, 0.1, 9)).verdict

@@ -24,6 +24,7 @@ class Gap:
         difference: First minus other, with the interval that it has by itself.
         p: Its p-value, adjusted for how many parts were looked at (Holm).
         rate: The chance of a false alarm that all parts share.
+        tolerance: A difference that does not matter: the interval must lie beyond it.
 
     Example:
         >>> from kdhelpers.evaluation import wilson
@@ -38,17 +39,18 @@ class Gap:
     difference: Difference
     p: float
     rate: float = RATE
+    tolerance: float = 0.0
 
     @property
     def verdict(self) -> str:
-        """ "better", "worse", or "no evidence", by the adjusted p-value.
+        """By the adjusted p-value and the tolerance: "better", "worse", or "no evidence".
 
         Example:
             >>> from kdhelpers.evaluation import wilson
             >>> Gap("a", wilson(1, 2), wilson(1, 1), Difference(-0.5, -0.9, 0.4, 3), p=1.0).verdict
             'no evidence'
         """
-        if self.p > self.rate:
+        if self.p > self.rate or max(self.difference.low, -self.difference.high) <= self.tolerance:
             return "no evidence"
         return "better" if self.difference.mean > 0 else "worse"
 

@@ -59,7 +59,9 @@ def slice_parts(report: Report, split: Split) -> dict[str, Tensor]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def gaps_to_rest(report: Report, parts: Mapping[str, Tensor], *, rate: float = RATE) -> Gaps:
+def gaps_to_rest(
+    report: Report, parts: Mapping[str, Tensor], *, rate: float = RATE, tolerance: float = 0.0
+) -> Gaps:
     """Each part of a report's rows against all rows that are not in it.
 
     An average hides the few behind the many. Looked at one by one, though, one of twenty parts seems worse
@@ -70,12 +72,14 @@ def gaps_to_rest(report: Report, parts: Mapping[str, Tensor], *, rate: float = R
         report: What was measured.
         parts: Masks (n,) by name, as from ``class_parts`` and ``slice_parts``.
         rate: The chance of a false alarm, for all parts together.
+        tolerance: A difference that does not matter: only what is shown to be larger is reported.
 
     Returns:
         The gaps, worst first; parts that hold all rows, or none, are left out.
 
     Raises:
-        ValueError: No part to compare, a mask of another length, or a rate outside 0 to 1.
+        ValueError: No part to compare, a mask of another length, or a rate or tolerance
+            outside 0 to 1.
 
     Example:
         >>> import torch
@@ -93,10 +97,12 @@ def gaps_to_rest(report: Report, parts: Mapping[str, Tensor], *, rate: float = R
             gap = unpaired_shares(*counts)
             difference = Difference(gap.value, gap.low, gap.high, gap.n, pairs="rows")
             found.append((name, wilson(*counts[:2]), wilson(*counts[2:]), difference, fisher_p(*counts)))
-    return _adjusted(found, rate, "the other rows")
+    return _adjusted(found, rate, tolerance, "the other rows")
 
 
-def paired_gaps(a: Report, b: Report, parts: Mapping[str, Tensor], *, rate: float = RATE) -> Gaps:
+def paired_gaps(
+    a: Report, b: Report, parts: Mapping[str, Tensor], *, rate: float = RATE, tolerance: float = 0.0
+) -> Gaps:
     """Two reports on the same rows, part by part: a minus b, paired row by row.
 
     Say, a student against its teacher, or one model on messages as they are and with the customer's plan
@@ -107,12 +113,15 @@ def paired_gaps(a: Report, b: Report, parts: Mapping[str, Tensor], *, rate: floa
         b: Another on the same rows.
         parts: Masks (n,) over the rows of ``a``, by name.
         rate: The chance of a false alarm, for all parts together.
+        tolerance: A difference that does not matter, such as 0.05: no model is wholly indifferent to a
+            word, and only what is shown to be larger is reported.
 
     Returns:
         The gaps, worst first; parts without rows are left out.
 
     Raises:
-        ValueError: Other ids or labels, no part to compare, or a mask or rate that does not fit.
+        ValueError: Other ids or labels, no part to compare, or a mask, rate or tolerance that
+            does not fit.
 
     Example:
         >>> import torch
@@ -131,7 +140,7 @@ def paired_gaps(a: Report, b: Report, parts: Mapping[str, Tensor], *, rate: floa
             difference = Difference(gap.value, gap.low, gap.high, gap.n, pairs="rows")
             one, other = (wilson(int(right[mask].sum()), gap.n) for right in (first, second))
             found.append((name, one, other, difference, mcnemar_p(only_a, only_b)))
-    return _adjusted(found, rate, "the other report")
+    return _adjusted(found, rate, tolerance, "the other report")
 
 
 def _masks(parts: Mapping[str, Tensor], n: int, rate: float) -> dict[str, NDArray[np.bool_]]:
@@ -140,9 +149,11 @@ def _masks(parts: Mapping[str, Tensor], n: int, rate: float) -> dict[str, NDArra
     return {name: checked_mask(mask, n, name).numpy() for name, mask in parts.items()}
 
 
-def _adjusted(found: list[Found], rate: float, against: str) -> Gaps:
+def _adjusted(found: list[Found], rate: float, tolerance: float, against: str) -> Gaps:
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance is {tolerance}: give a share from 0 to below 1, such as 0.05.")
     if not found:
         raise ValueError("There is no part to compare: give masks by name, each with some of the rows.")
     adjusted = holm([p for *_, p in found]).tolist()
-    gaps = [Gap(*parts[:-1], p, rate) for parts, p in zip(found, adjusted, strict=True)]
+    gaps = [Gap(*parts[:-1], p, rate, tolerance) for parts, p in zip(found, adjusted, strict=True)]
     return Gaps(sorted(gaps, key=lambda gap: gap.difference.mean), against)
