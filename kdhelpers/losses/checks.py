@@ -23,8 +23,13 @@ def is_traced(*tensors: Tensor) -> bool:
     return any(tensor.is_meta or wrapped(tensor) for tensor in tensors)
 
 
-def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
+def check_logits(student_logits: Tensor, teacher_logits: Tensor, what: str = "logits") -> None:
     """Both are floating tensors of one shape, (..., C) with at least one class.
+
+    Args:
+        student_logits: The student's.
+        teacher_logits: The teacher's.
+        what: What the arguments are named after.
 
     Raises:
         TypeError: One of them is not a tensor.
@@ -33,23 +38,38 @@ def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
     Example:
         >>> check_logits(torch.zeros(2, 3), torch.zeros(2, 3))
     """
-    for name, logits in (("student_logits", student_logits), ("teacher_logits", teacher_logits)):
-        if not isinstance(logits, Tensor):
-            raise TypeError(f"{name} is a {type(logits).__name__}; give a torch.Tensor.")
-        if not logits.is_floating_point():
-            raise ValueError(f"{name} has dtype {logits.dtype}; logits are floating-point numbers.")
+    items = {"logits": "classes", "scores": "items"}[what]
+    for name, logits in ((f"student_{what}", student_logits), (f"teacher_{what}", teacher_logits)):
+        check_floating(name, logits)
         if logits.dim() == 0 or logits.shape[-1] == 0:
             raise ValueError(
-                f"{name} has shape {tuple(logits.shape)}; its last dimension must hold the classes."
+                f"{name} has shape {tuple(logits.shape)}; its last dimension must hold the {items}."
             )
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(
-            f"student_logits has shape {tuple(student_logits.shape)} and teacher_logits "
-            f"{tuple(teacher_logits.shape)}; both need the same rows and the same classes."
+            f"student_{what} has shape {tuple(student_logits.shape)} and teacher_{what} "
+            f"{tuple(teacher_logits.shape)}; both need the same rows and the same {items}."
         )
 
 
-def check_mask(mask: Tensor, rows: torch.Size) -> None:
+def check_floating(name: str, values: Tensor) -> None:
+    """A floating-point tensor; ``name`` ends in what it holds, such as student_logits.
+
+    Raises:
+        TypeError: It is not a tensor.
+        ValueError: It is not floating.
+
+    Example:
+        >>> check_floating("student_logits", torch.zeros(2, 3))
+    """
+    if not isinstance(values, Tensor):
+        raise TypeError(f"{name} is a {type(values).__name__}; give a torch.Tensor.")
+    if not values.is_floating_point():
+        what = name.split("_")[-1]
+        raise ValueError(f"{name} has dtype {values.dtype}; {what} are floating-point numbers.")
+
+
+def check_mask(mask: Tensor, rows: torch.Size, what: str = "logits") -> None:
     """A mask is boolean and has one entry a row.
 
     Raises:
@@ -63,7 +83,7 @@ def check_mask(mask: Tensor, rows: torch.Size) -> None:
         raise ValueError(f"mask is {found}; give a torch.bool tensor, True where a row counts.")
     if mask.shape != rows:
         raise ValueError(
-            f"mask has shape {tuple(mask.shape)}, but the logits have rows of shape {tuple(rows)}; "
+            f"mask has shape {tuple(mask.shape)}, but the {what} have rows of shape {tuple(rows)}; "
             "give one entry a row."
         )
 
@@ -165,7 +185,9 @@ def _check_range(labels: Tensor, classes: int, ignore_index: int) -> None:
         )
 
 
-def check_result(loss: Tensor, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None) -> None:
+def check_result(
+    loss: Tensor, student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None, what: str = "logits"
+) -> None:
     """The loss is a number. Looking at it costs nothing; only a NaN makes us search the logits.
 
     Raises:
@@ -176,15 +198,19 @@ def check_result(loss: Tensor, student_logits: Tensor, teacher_logits: Tensor, m
     """
     if is_traced(loss) or not (loss.isnan().any() if loss.dim() else math.isnan(loss.item())):
         return
-    for name, logits in (("teacher_logits", teacher_logits), ("student_logits", student_logits)):
-        for what, rows in _spoilt(logits.detach()).items():
+    for name, logits in ((f"teacher_{what}", teacher_logits), (f"student_{what}", student_logits)):
+        for found, rows in _spoilt(logits.detach()).items():
             counted = rows if mask is None else rows & mask
             if counted.any():
                 row, count = _first(counted)
                 advice = "look at the inputs it was given, or lower the learning rate that trained it"
                 raise ValueError(
-                    f"{name} hold {what} in {count} of {counted.numel()} rows, first in row {row}: {advice}."
+                    f"{name} hold {found} in {count} of {counted.numel()} rows, first in row {row}: {advice}."
                 )
+    if what != "logits":
+        raise ValueError(
+            f"The loss is NaN although none of the {what} is: some are too large, scale them down."
+        )
     raise ValueError(
         "The loss is NaN although no logit is: the temperature is too small for logits this large, "
         "or a class is -inf for one model only."

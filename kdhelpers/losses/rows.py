@@ -24,6 +24,7 @@ def over_rows(
     reduction: str,
     summed: SummedLoss | None = None,
     labels: Tensor | None = None,
+    what: str = "logits",
 ) -> Tensor:
     """Apply a loss to every row that counts, in float32 or wider, with a teacher that gets no gradient.
 
@@ -35,6 +36,7 @@ def over_rows(
         reduction: "mean" over the rows that count, "sum", or "none" for (...) with 0 where masked.
         summed: A faster way to the same losses' sum.
         labels: (..., 1), handed on to the row loss.
+        what: What an error calls the arguments: "logits" or "scores".
 
     Returns:
         A scalar, or (...) for "none". Without any row that counts: 0, with gradients of 0.
@@ -47,15 +49,15 @@ def over_rows(
         tensor(3.)
     """
     check_reduction(reduction)
-    check_logits(student_logits, teacher_logits)
+    check_logits(student_logits, teacher_logits, what)
     if mask is not None:
-        check_mask(mask, student_logits.shape[:-1])
+        check_mask(mask, student_logits.shape[:-1], what)
     if summed is not None and reduction != "none" and can_fuse(student_logits, teacher_logits):
         loss = _summed(summed, student_logits, teacher_logits, mask, reduction)
     else:
         losses = _losses(row_loss, student_logits, teacher_logits, labels, mask)
         loss = reduced(losses, mask, reduction)
-    check_result(loss, student_logits, teacher_logits, mask)
+    check_result(loss, student_logits, teacher_logits, mask, what)
     return loss
 
 
