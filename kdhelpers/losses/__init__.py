@@ -2,6 +2,7 @@
 
 from kdhelpers.losses.contrastive import EmbeddingMemory, contrastive_loss
 from kdhelpers.losses.features import attention_transfer_loss, hint_loss
+from kdhelpers.losses.linear import linear_kd_loss
 from kdhelpers.losses.logits import (
     distillation_loss,
     js_divergence_loss,
@@ -13,6 +14,7 @@ from kdhelpers.losses.logits import (
 from kdhelpers.losses.projectors import Projector, WithProjectors
 from kdhelpers.losses.ranking import listwise_ranking_loss, pairwise_ranking_loss
 from kdhelpers.losses.relations import rkd_loss, similarity_loss
+from kdhelpers.losses.sequences import answer_mask, token_kd_loss
 from kdhelpers.losses.standardized import dist_loss, standardized_kd_loss
 from kdhelpers.losses.taps import tap_layers
 from kdhelpers.losses.targets import dkd_loss, nkd_loss
@@ -22,6 +24,7 @@ __all__ = [
     "EmbeddingMemory",
     "Projector",
     "WithProjectors",
+    "answer_mask",
     "attention_transfer_loss",
     "contrastive_loss",
     "dist_loss",
@@ -30,6 +33,7 @@ __all__ = [
     "hint_loss",
     "js_divergence_loss",
     "kd_loss",
+    "linear_kd_loss",
     "listwise_ranking_loss",
     "logit_mse_loss",
     "nkd_loss",
@@ -40,5 +44,6 @@ __all__ = [
     "soft_cross_entropy",
     "standardized_kd_loss",
     "tap_layers",
+    "token_kd_loss",
     "topk_kd_loss",
 ]

@@ -176,6 +176,11 @@ def check_labels(labels: Tensor, logits: Tensor, ignore_index: int) -> None:
 
 
 def _check_range(labels: Tensor, classes: int, ignore_index: int) -> None:
+    if not labels.numel():
+        return
+    lowest, highest = labels.aminmax()  # one pass, where nothing is wrong and all have labels
+    if lowest >= 0 and highest < classes:
+        return
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
     if wrong.any():
         row, count = _first(wrong)

@@ -43,8 +43,7 @@ def kl_sum(student: Tensor, teacher: Tensor, weight: float, temperature: float) 
         tensor(0.)
     """
     total: Tensor = _KLSum.apply(student, teacher, weight, temperature)
-    # A class that is -inf for both models makes it NaN: the slower way leaves such classes out.
-    return total if math.isfinite(total.item()) else kl_rows(student, teacher, temperature).sum() * weight
+    return total
 
 
 def mixed_sum(
@@ -88,6 +87,15 @@ def kl_and_gradient(
         >>> kl_and_gradient(torch.zeros(1, 2), torch.zeros(1, 2), 1.0, gradient), gradient
         (tensor(0.), tensor([[0., 0.]]))
     """
+    total = _by_chunks(student, teacher, temperature, gradient)
+    if math.isfinite(total.item()):
+        return total
+    # A class that is -inf for both models makes it NaN, though not the gradient: the slower way leaves such
+    # classes out.
+    return kl_rows(student / temperature, teacher / temperature, 1.0).sum()
+
+
+def _by_chunks(student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None) -> Tensor:
     width = student.shape[-1]
     step = max(1, _CHUNK.get(student.device.type, _CHUNK_ELSEWHERE) // width)
     if width <= _SHORT_ROW and student.numel() <= step * width:
