@@ -8,7 +8,14 @@ import torch
 import torch.nn.functional as F
 from loss_references import logits
 
-from kdhelpers.losses import distillation_loss, kd_loss, reverse_kl_loss
+from kdhelpers.losses import (
+    attention_transfer_loss,
+    distillation_loss,
+    dkd_loss,
+    kd_loss,
+    reverse_kl_loss,
+    similarity_loss,
+)
 
 T = 4.0
 ROWS, LENGTH, CLASSES = 2, 8, 5
@@ -136,3 +143,50 @@ def test_temper_does_not_reach_the_cross_entropy() -> None:
     student, labels = logits(4, 3, seed=1), torch.tensor([0, 1, 2, 0])
     mixed = distillation_loss(student, student, labels, T, kd_weight=0.5)
     torch.testing.assert_close(mixed, F.cross_entropy(student, labels) / 2)
+
+
+def test_averaging_teachers_logits_where_probabilities_were_meant() -> None:
+    # Two teachers, sure of different classes: together they say "one of these", their mean logits do not.
+    teachers = torch.tensor([[[9.0, 0.0, 0.0]], [[0.0, 3.0, 0.0]]]).double()
+    student = logits(1, 3).requires_grad_()
+    together = teachers.softmax(-1).mean(0).log()  # logits of the mean probabilities
+    each = sum(kd_loss(student, teacher, 1.0) for teacher in teachers) / 2
+    (meant,) = torch.autograd.grad(each, student)
+    (ours,) = torch.autograd.grad(kd_loss(student, together, 1.0), student)
+    (mistaken,) = torch.autograd.grad(kd_loss(student, teachers.mean(0), 1.0), student)
+    torch.testing.assert_close(ours, meant)
+    assert (mistaken - meant).abs().max() > 0.3
+
+
+def test_the_reverse_divergence_with_probabilities_as_targets_has_no_gradient_where_they_are_zero() -> None:
+    student = torch.tensor([[200.0, 0.0]], requires_grad=True)
+    teacher = torch.tensor([[1.0, 0.0]])
+    mistaken = F.kl_div(teacher.log_softmax(-1), student.softmax(-1), reduction="batchmean")
+    assert torch.autograd.grad(mistaken, student)[0].isnan().any()
+    (gradient,) = torch.autograd.grad(reverse_kl_loss(student, teacher, 1.0), student)
+    assert gradient.isfinite().all()
+
+
+def test_the_rest_of_a_sure_teacher_is_lost_in_one_minus_p() -> None:
+    teacher, label = torch.tensor([[40.0, 2.0, 0.0]]), torch.tensor([0])
+    p = teacher.softmax(-1)
+    mistaken = p[:, 1:] / (1 - p[:, :1])  # p of the others among themselves, by 1 - p_y
+    assert not mistaken.isfinite().all()
+    student = torch.zeros(1, 3)
+    ours = dkd_loss(student, teacher, label, temperature=1.0, alpha=0.0, beta=1.0)
+    torch.testing.assert_close(ours, kd_loss(student[:, 1:], teacher[:, 1:], 1.0))
+
+
+def test_similarities_over_their_sum_are_not_those_over_their_length() -> None:
+    student, teacher = logits(4, 3, seed=1), logits(4, 3, seed=2)
+    g_s, g_t = (x @ x.T for x in (student, teacher))
+    mistaken = (F.normalize(g_s, p=1, dim=1) - F.normalize(g_t, p=1, dim=1)).square().sum() / 16
+    meant = (F.normalize(g_s, p=2, dim=1) - F.normalize(g_t, p=2, dim=1)).square().sum() / 16
+    torch.testing.assert_close(similarity_loss(student, teacher), meant)
+    assert (mistaken - meant).abs() > 0.1
+
+
+def test_a_mean_over_places_is_not_the_papers_distance() -> None:
+    student, teacher = logits(4, 3, 5, 5, seed=1), logits(4, 3, 5, 5, seed=2)
+    code, paper = (attention_transfer_loss(student, teacher, m, reduction="none") for m in ("code", "paper"))
+    torch.testing.assert_close(code * 25, paper**2)
