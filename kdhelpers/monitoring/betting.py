@@ -63,8 +63,8 @@ class Bets:
             array([0.25, 0.25, 0.25, 0.25])
         """
         # Capped, as e to the 700th is all that a number can hold and far more than any evidence asked for.
-        fortunes: NDArray[np.float64] = np.exp(self._logs.clip(max=600))
-        return fortunes.mean(1) / self.weeks
+        fortunes: NDArray[np.float64] = np.exp(self._logs.clip(max=600)).mean(1) / self.weeks
+        return fortunes
 
     @property
     def evidence(self) -> float:
