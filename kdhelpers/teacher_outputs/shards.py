@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from .columns import column
 from .manifest import Manifest
 
 
@@ -35,7 +37,7 @@ def shard_tensors(logits: Tensor, top_k: int | None, dtype: torch.dtype) -> dict
     }
 
 
-def _columns(manifest: Manifest) -> dict[str, tuple[torch.dtype, int]]:
+def _kinds(manifest: Manifest) -> dict[str, tuple[torch.dtype, int]]:
     """The dtype and the width of each of a shard's tensors."""
     dtype, k = getattr(torch, manifest.dtype), manifest.top_k
     if k is None:
@@ -48,8 +50,8 @@ def _columns(manifest: Manifest) -> dict[str, tuple[torch.dtype, int]]:
     }
 
 
-class Shards(dict[int, dict[str, memoryview]]):
-    """The shards by number, each mapped into memory and compared with its hash when first asked for.
+class Shards:
+    """The shards, each mapped into memory and compared with its hash when one of its rows is first asked for.
 
     Example:
         >>> import tempfile
@@ -63,11 +65,28 @@ class Shards(dict[int, dict[str, memoryview]]):
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        super().__init__()
-        self._folder, self._files = folder, manifest.shards
-        self._size, self._columns = manifest.shard_rows, _columns(manifest)
+        self._folder, self._files, self._size = folder, manifest.shards, manifest.shard_rows
+        self._columns = {
+            name: column(dtype, width, manifest.rows, manifest.shard_rows)
+            for name, (dtype, width) in _kinds(manifest).items()
+        }
+        self._closed = np.ones(len(self._files), dtype=bool)
 
-    def __missing__(self, number: int) -> dict[str, memoryview]:
+    def rows(self, name: str, rows: Sequence[int]) -> Tensor:
+        """These rows (n, width) of a tensor of the shards, numbered through all of them.
+
+        Raises:
+            CorruptTeacherOutputs: A shard is missing, truncated or altered.
+        """
+        places = np.array(rows, dtype=np.int64)
+        numbers = places // self._size
+        closed = self._closed[numbers]
+        if closed.any():
+            for number in dict.fromkeys(numbers[closed].tolist()):
+                self._open(number)
+        return self._columns[name].rows(places)
+
+    def _open(self, number: int) -> None:
         file = self._files[number]
         file.check_size(self._folder)
         # Mapped by torch, as Python's own mmap keeps a file open for each, of which systems allow few.
@@ -76,22 +95,9 @@ class Shards(dict[int, dict[str, memoryview]]):
         )
         data = memoryview(whole.numpy().data)
         file.check(self._folder, data)
-        self[number] = _tensors(data)
-        return self[number]
-
-    def rows(self, name: str, rows: Sequence[int]) -> Tensor:
-        """These rows (n, width) of a tensor of the shards, numbered through all of them.
-
-        Raises:
-            CorruptTeacherOutputs: A shard is missing, truncated or altered.
-        """
-        dtype, width = self._columns[name]
-        if not rows:
-            return torch.empty(0, width, dtype=dtype)
-        size, step = self._size, width * dtype.itemsize
-        # A slice for each row, joined once: several times faster than sorting a batch's rows by shard.
-        slices = [self[row // size][name][row % size * step : (row % size + 1) * step] for row in rows]
-        return torch.frombuffer(bytearray().join(slices), dtype=dtype).view(len(rows), width)
+        for name, values in _tensors(data).items():
+            self._columns[name].put(number, values)
+        self._closed[number] = False
 
 
 def _tensors(data: memoryview) -> dict[str, memoryview]:
