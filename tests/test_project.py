@@ -29,6 +29,7 @@ HEAVY = (
     "scipy",
     "mnist1d",
     "click",
+    "accelerate",
 )
 MACHINE_PATH = re.compile(r"(?<![\w.<:}])/(?:work|tmp|home|root|Users)/\w|[A-Z]:\\+Users")
 
@@ -80,7 +81,8 @@ def test_the_oldest_job_installs_every_lower_bound() -> None:
     lines = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
     oldest = ranges([line for line in lines if not line.startswith("#")])
     of_course = [*EXTRAS["course"], *OF_COURSE]
-    stated = ranges([*PROJECT["dependencies"], *of_course, *EXTRAS["lab"], *EXTRAS["test"]])
+    of_tests = [*EXTRAS["lab"], *EXTRAS["accelerate"], *EXTRAS["test"]]
+    stated = ranges([*PROJECT["dependencies"], *of_course, *of_tests])
     linters = {"ruff", "mypy"}  # Their findings differ by version: the newest decide.
     assert oldest.keys() == stated.keys() - linters
     for name, pin in oldest.items():

@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = lessons.ROOT / "kdhelpers"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BASE = {"extras", "files", "seeding", "devices", "modes", "bars", "ngrams", "tokens"}
+BASE = {"extras", "files", "seeding", "devices", "modes", "bars", "ngrams", "tokens", "processes"}
 DATA = BASE | {"data"}
 SHOWN = BASE | {"frontend"}
 # What a module may import of ours. It points one way: from a teacher's outputs to a trained student.
@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "devices": set(),
     "modes": set(),
     "bars": {"frontend"},
+    "processes": {"extras"},
     # Text for models, without torch: what serves a model has no need of it.
     "ngrams": set(),
     "tokens": {"extras", "ngrams"},

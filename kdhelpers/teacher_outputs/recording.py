@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +17,14 @@ from tqdm import tqdm
 from ..bars import progress_bar
 from ..data import Split
 from ..evaluation import predict_logits
-from ..files import write_whole
+from ..processes import Processes
+from .beginning import IDS, ROW_HASHES, begun, write
 from .checks import check_not_probabilities, check_settings, check_storable
 from .fingerprints import data_fingerprint, teacher_fingerprint
-from .manifest import FORMAT, MANIFEST, Manifest, StaleTeacherOutputs, StoredFile
-from .matching import differing_classes
+from .manifest import MANIFEST, Manifest, StoredFile
 from .memory import checked_logits
 from .shards import shard_tensors
 from .store import TeacherOutputs
-
-IDS, ROW_HASHES = "ids.json", "row-hashes.bin"
-_NAME = r"manifest\.json|ids\.json|row-hashes\.bin|shard-\d{5,}\.safetensors"
-_OURS = re.compile(rf"{_NAME}|(?P<partial>\.({_NAME})\..*\.tmp)")
 
 
 def record_teacher(
@@ -46,6 +40,7 @@ def record_teacher(
     progress: bool = True,
     augmented: bool = False,
     shard_rows: int = 4096,
+    accelerator: object | None = None,
 ) -> TeacherOutputs:
     """Run a teacher over a split, in evaluation mode and without gradients, and store its raw logits.
 
@@ -67,6 +62,10 @@ def record_teacher(
         progress: Whether to show a bar.
         augmented: Noted for the reader: the inputs are altered views of the data.
         shard_rows: Rows in a file; what is being written when the recording stops is made again.
+        accelerator: An ``accelerate.Accelerator``, for a script that ``accelerate launch`` runs in several
+            processes (the extra ``accelerate``), each of which makes this call, with a folder that all of
+            them see. Each records every so many-th shard on its own device; the bytes are those of one
+            process. A run may be resumed by another number of processes.
 
     Raises:
         ValueError: A setting out of range, a folder of other files, or a teacher that gives NaN, +inf,
@@ -100,14 +99,19 @@ def record_teacher(
         row_hashes=StoredFile.of(ROW_HASHES, len(split), row_hashes),
         shards=(),
     )
-    _tidy(folder, anew=not resume)
-    manifest = _stored(folder, wanted)
-    if not manifest.shards:
-        _write(folder, ROW_HASHES, row_hashes, wanted)  # first: it marks the folder as ours
-        _write(folder, IDS, ids, wanted)
-    with progress_bar(title="asking the teacher", unit="row", total=len(split), shown=progress) as bar:
+    processes = Processes(accelerator)
+    processes.check_same("teacher, split or setting", wanted)
+    manifest = processes.once(lambda: begun(folder, wanted, resume=resume, ids=ids, row_hashes=row_hashes))
+    processes.each(lambda: _check_seen(folder))
+    if processes.device is not None:
+        teacher.to(processes.device)
+    shown = progress and processes.first
+    with (
+        processes.interrupted_together(),
+        progress_bar(title="asking the teacher", unit="row", total=len(split), shown=shown) as bar,
+    ):
         bar.update(manifest.recorded)
-        _record(teacher, split, folder, manifest, batch_size, bar)
+        _Recording(teacher, split, folder, batch_size, processes, bar).finish(manifest)
     return TeacherOutputs.open(folder)
 
 
@@ -119,118 +123,72 @@ def _names(teacher: nn.Module, classes: Sequence[str] | None) -> tuple[str, ...]
     return () if classes is None else tuple(map(str, classes))
 
 
-def _tidy(folder: Path, anew: bool) -> None:
-    """Remove files that a kill left half-written; with `anew`, or without a manifest, all that is ours."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file: give a folder for the teacher's outputs.")
-    _check_ours(folder)
-    manifest = folder / MANIFEST
-    if anew:
-        manifest.unlink(missing_ok=True)  # first: what is left without it is no store
-    for path in sorted(folder.iterdir()):
-        found = _OURS.fullmatch(path.name)
-        if found and (found["partial"] or not manifest.exists()):
-            path.unlink(missing_ok=True)
-
-
-def _check_ours(folder: Path) -> None:
-    """Refuse a folder of something else, in which files of ours would mix with others or replace them."""
-    manifest = folder / MANIFEST
-    if manifest.is_file() and FORMAT.encode() in manifest.read_bytes():
-        return
-    names = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    others = [name for name in names if not _OURS.fullmatch(name)]
-    if others or (names and ROW_HASHES not in names):
+def _check_seen(folder: Path) -> None:
+    if not (folder / IDS).is_file():
         raise ValueError(
-            f"{folder} holds other files, such as {(others or names)[0]}: give the teacher's outputs a "
-            "folder of their own."
+            f"What the first process wrote in {folder} is not there for this one: give a folder on a disk "
+            "that all processes share."
         )
 
 
-def _stored(folder: Path, wanted: Manifest) -> Manifest:
-    """What is recorded already, compared with what is asked for; `wanted` itself if there is nothing."""
-    if not (folder / MANIFEST).exists():
-        return wanted
-    stored = Manifest.read(folder)
-    differences = _differences(stored, wanted)
-    if differences:
-        raise StaleTeacherOutputs(
-            f"{folder} holds another recording: {'; '.join(differences)}. Make the same call as then to go "
-            "on with it, give another folder, or pass resume=False, which deletes it and records anew."
-        )
-    for file in () if stored.complete else stored.files:
-        file.read(folder)  # nothing is added to what is damaged
-    return stored
+@dataclass(frozen=True)
+class _Recording:
+    """What it takes to record the shards that a manifest lacks."""
 
+    teacher: nn.Module
+    split: Split
+    folder: Path
+    batch_size: int
+    processes: Processes
+    bar: tqdm[Any]
 
-def _differences(stored: Manifest, wanted: Manifest) -> list[str]:
-    found = ["it is of another teacher"] if stored.teacher != wanted.teacher else []
-    if stored.data != wanted.data:
-        found.append("it is of other data (other rows, another order, or a row that changed)")
-    if wanted.classes and wanted.classes != stored.classes:
-        found.append(differing_classes(stored.classes, wanted.classes))
-    settings = [
-        (name, getattr(stored, name), getattr(wanted, name))
-        for name in ("dtype", "top_k", "shard_rows", "augmented")
-    ]
-    return found + [f"{name} is {then} there and {now} here" for name, then, now in settings if then != now]
+    def finish(self, manifest: Manifest) -> None:
+        try:
+            while not manifest.complete:
+                manifest = self._with_next_shards(manifest)
+        except KeyboardInterrupt:
+            if self.processes.first:
+                print(
+                    f"Interrupted: {manifest.recorded:,} of {manifest.rows:,} rows are safe in "
+                    f"{self.folder}, and the same call goes on from there."
+                )
+            raise
 
+    def _with_next_shards(self, manifest: Manifest) -> Manifest:
+        """One more shard from each process, then the manifest that knows them, which the first one writes."""
+        made = [shard for shard in self.processes.each(lambda: self._shard(manifest)) if shard is not None]
+        names = manifest.classes or tuple(f"class {number}" for number in range(made[0][1]))
+        longer = replace(manifest, classes=names, shards=(*manifest.shards, *(file for file, _ in made)))
+        self.processes.once(lambda: write(self.folder, MANIFEST, longer.rendered(), manifest))
+        for file, _ in made[1:]:  # of the others' rows the bar hears only now
+            self.bar.update(file.rows)
+        return longer
 
-def _record(
-    teacher: nn.Module, split: Split, folder: Path, manifest: Manifest, batch_size: int, bar: tqdm[Any]
-) -> None:
-    try:
-        while not manifest.complete:
-            logits = _shard_logits(teacher, split, manifest, batch_size, bar)
-            manifest = _with_shard(folder, manifest, logits)
-    except KeyboardInterrupt:
-        print(
-            f"Interrupted: {manifest.recorded:,} of {manifest.rows:,} rows are safe in {folder}, and the "
-            "same call goes on from there."
-        )
-        raise
+    def _shard(self, manifest: Manifest) -> tuple[StoredFile, int] | None:
+        """Record this process's next shard: its file and how many classes it has; None if none is left."""
+        number = len(manifest.shards) + self.processes.number
+        first = number * manifest.shard_rows
+        if first >= manifest.rows:
+            return None
+        logits = self._logits(manifest, first, min(first + manifest.shard_rows, manifest.rows))
+        tensors = shard_tensors(logits, manifest.top_k, getattr(torch, manifest.dtype))
+        content = safetensors.torch.save(tensors)
+        file = StoredFile.of(f"shard-{number:05d}.safetensors", len(logits), content)
+        write(self.folder, file.name, content, manifest)
+        return file, logits.shape[1]
 
-
-def _shard_logits(
-    teacher: nn.Module, split: Split, manifest: Manifest, batch_size: int, bar: tqdm[Any]
-) -> Tensor:
-    # Batches begin where the shard does: the same ones, and so the same bytes, wherever a recording resumes.
-    first = manifest.recorded
-    end = min(first + manifest.shard_rows, manifest.rows)
-    batches = []
-    for start in range(first, end, batch_size):
-        rows = split.take(slice(start, min(start + batch_size, end)))
-        logits = checked_logits(rows.ids, predict_logits(teacher, rows, batch_size=batch_size))
-        check_storable(rows.ids, logits, manifest)
-        batches.append(logits)
-        bar.update(len(rows))
-    whole = torch.cat(batches)
-    if first == 0:
-        check_not_probabilities(whole)
-    return whole
-
-
-def _with_shard(folder: Path, manifest: Manifest, logits: Tensor) -> Manifest:
-    """Write the next shard, then the manifest that knows it."""
-    tensors = shard_tensors(logits, manifest.top_k, getattr(torch, manifest.dtype))
-    content = safetensors.torch.save(tensors)
-    shard = StoredFile.of(f"shard-{len(manifest.shards):05d}.safetensors", len(logits), content)
-    _write(folder, shard.name, content, manifest)
-    names = manifest.classes or tuple(f"class {number}" for number in range(logits.shape[1]))
-    longer = replace(manifest, classes=names, shards=(*manifest.shards, shard))
-    _write(folder, MANIFEST, longer.rendered(), manifest)
-    return longer
-
-
-def _write(folder: Path, name: str, content: bytes, so_far: Manifest) -> None:
-    try:
-        write_whole(folder / name, content)
-    except OSError as error:
-        reason = os.strerror(error.errno or errno.EIO)
-        raise type(error)(
-            error.errno,
-            f"Could not write {name} in {folder} ({reason}): {so_far.recorded:,} of {so_far.rows:,} rows are "
-            "safe, and once that is mended, the same call goes on from there",
-        ) from error
+    def _logits(self, manifest: Manifest, first: int, end: int) -> Tensor:
+        # Batches begin where the shard does: the same ones, and so the same bytes, wherever a recording
+        # resumes and whichever process has the shard.
+        batches = []
+        for start in range(first, end, self.batch_size):
+            self.processes.stop_if_asked()
+            rows = self.split.take(slice(start, min(start + self.batch_size, end)))
+            logits = checked_logits(rows.ids, predict_logits(self.teacher, rows, batch_size=self.batch_size))
+            check_storable(rows.ids, logits, manifest)
+            batches.append(logits)
+            self.bar.update(len(rows))
+        whole = torch.cat(batches)
+        if first == 0:
+            check_not_probabilities(whole)
+        return whole

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..bars import progress_bar
+from ..processes import Processes
 
 
 @dataclass(repr=False)
@@ -70,8 +71,12 @@ class History:
 
 
 @contextmanager
-def recording(histories: Sequence[History], epochs: int, progress: bool) -> Iterator[tqdm[Any]]:
+def recording(
+    histories: Sequence[History], epochs: int, progress: bool, processes: Processes | None = None
+) -> Iterator[tqdm[Any]]:
     """A bar over the epochs; an interruption ends the training, but not the program.
+
+    Of several processes, the first shows the bar and says what there is to say, and all stop together.
 
     Example:
         >>> history = History()
@@ -82,15 +87,24 @@ def recording(histories: Sequence[History], epochs: int, progress: bool) -> Iter
         >>> history.interrupted
         True
     """
-    start = time.perf_counter()
+    start, processes = time.perf_counter(), processes or Processes()
+    shown = progress and processes.first
     try:
-        with progress_bar(range(epochs), title="training", unit="epoch", shown=progress) as bar:
+        with (
+            processes.interrupted_together(),
+            progress_bar(range(epochs), title="training", unit="epoch", shown=shown) as bar,
+        ):
             yield bar
     except KeyboardInterrupt:
         for history in histories:
             history.interrupted = True
-        epoch, steps = min(len(histories[0].loss) + 1, epochs), histories[0].steps
-        print(f"Interrupted in epoch {epoch} of {epochs}, after {steps:,} steps: what was learnt is kept.")
+        if processes.first:
+            _say_interrupted(histories[0], epochs)
     finally:
         for history in histories:
             history.seconds = time.perf_counter() - start
+
+
+def _say_interrupted(history: History, epochs: int) -> None:
+    epoch, steps = min(len(history.loss) + 1, epochs), history.steps
+    print(f"Interrupted in epoch {epoch} of {epochs}, after {steps:,} steps: what was learnt is kept.")

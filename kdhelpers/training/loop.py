@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..data import Split
 from ..evaluation import in_mode
+from ..processes import Processes
 from ..seeding import generator
 from .batches import Loss, as_loss, batch_of
 from .history import History, recording
@@ -21,6 +23,7 @@ from .settings import (
     trainable,
     validation_accuracy,
 )
+from .sharing import begin_together, counted_rows, end_together, shared
 
 
 @own_randomness
@@ -38,6 +41,7 @@ def train(
     weight_decay: float = 0.0,
     schedule: str = "constant",
     device: str | torch.device | None = None,
+    accelerator: object | None = None,
 ) -> History:
     """Train a model in place. Interrupting it (Ctrl+C, or the stop button) keeps what was learnt.
 
@@ -55,9 +59,13 @@ def train(
         weight_decay: Of AdamW; without it, AdamW is Adam.
         schedule: "constant", or "one-cycle": the learning rate rises, then falls to almost 0.
         device: Where to train; by default on CUDA, else MPS, else the CPU. The model stays there.
+        accelerator: An ``accelerate.Accelerator``, for a script that ``accelerate launch`` runs in several
+            processes (the extra ``accelerate``), each of which makes this call. Every step's rows are split
+            between them, and each ends with the weights of a run in one process but for rounding, as long as
+            the loss is a mean over rows and nothing is random in the model (``docs/scaling.md``).
 
     Returns:
-        Loss and accuracy of each epoch, steps, seconds.
+        Loss and accuracy of each epoch, steps, seconds; the same in all processes.
 
     Raises:
         ValueError: A setting out of range, no labels to learn from, or a loss that is not one number.
@@ -71,29 +79,33 @@ def train(
     """
     check_settings(epochs, batch_size, learning_rate, weight_decay, schedule)
     check_validation(validation)
-    loss = as_loss(loss, split)
-    place = choose_device(device, [model])
-    model.to(place)
+    loss, counted, processes = as_loss(loss, split), counted_rows(loss, split), Processes(accelerator)
+    place = choose_device(device, [model], processes)
+    begin_together(model.to(place), split, seed, processes)
     optimiser = torch.optim.AdamW(trainable(model), lr=learning_rate, weight_decay=weight_decay)
     rates = learning_rates(optimiser, schedule, epochs * math.ceil(len(split) / batch_size))
-    shuffle = generator(seed)
-    history = History(device=str(place))
+    shuffle, history = generator(seed), History(device=str(place))
 
-    with recording([history], epochs, progress) as bar, in_mode(model, training=True):
+    def learn(rows: Tensor) -> Tensor:
+        batch = batch_of(split, rows, place)
+        value = loss(model(batch.inputs), batch)
+        value.backward()
+        return value.detach()
+
+    step = shared(learn, optimiser, counted, place, processes)
+    with recording([history], epochs, progress, processes) as bar, in_mode(model, training=True):
         for _ in bar:
             total = torch.zeros((), device=place)
             for rows in torch.randperm(len(split), generator=shuffle).split(batch_size):
-                batch = batch_of(split, rows, place)
                 optimiser.zero_grad()
-                value = loss(model(batch.inputs), batch)
-                value.backward()
+                total += step(rows) * len(rows)
                 optimiser.step()
                 rates.step()
-                total += value.detach() * len(rows)
                 history.steps += 1
 
             history.end_epoch(total.item() / len(split), learning_rate)
             bar.set_postfix(loss=f"{history.loss[-1]:.3f}", refresh=False)
             if validation is not None:
-                history.validation_accuracy.append(validation_accuracy(model, validation, seed))
-    return history
+                measure = partial(validation_accuracy, model, validation, seed)
+                history.validation_accuracy.append(processes.once(measure))
+    return end_together(model, history, processes)

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from ..data import Split
 from ..devices import best_device
 from ..evaluation import predict_logits
+from ..processes import Processes
 from ..seeding import seeded, seeded_randomness
 
 P = ParamSpec("P")
@@ -65,16 +66,23 @@ def check_settings(
         raise ValueError(f"schedule is {schedule!r}: choose 'constant' or 'one-cycle'.")
 
 
-def choose_device(device: str | torch.device | None, models: Sequence[nn.Module]) -> torch.device:
-    """The device asked for; otherwise CUDA, else MPS, else the processor.
+def choose_device(
+    device: str | torch.device | None, models: Sequence[nn.Module], processes: Processes | None = None
+) -> torch.device:
+    """The device asked for, or the process's own; otherwise CUDA, else MPS, else the processor.
 
     Raises:
-        ValueError: There is no such device here.
+        ValueError: There is no such device here, or an accelerator has chosen one already.
 
     Example:
         >>> choose_device("cpu", [])
         device(type='cpu')
     """
+    own = None if processes is None else processes.device
+    if own is not None:
+        if device is not None:
+            raise ValueError("The accelerator chooses the device: leave out device, or the accelerator.")
+        return own
     found = best_device(device)
     wide = any(weight.dtype == torch.float64 for model in models for weight in model.parameters())
     # MPS has no float64: without a wish of the caller's, such a model stays on the processor.
