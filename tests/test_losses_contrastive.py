@@ -146,3 +146,27 @@ def test_a_memory_in_training_finds_the_pairs() -> None:
     assert math.isfinite(losses[-1])
     found = torch.tensor(normal(inputs @ weight) @ normal(teacher).T).argmax(1)
     assert (found == torch.arange(30)).double().mean() > 0.8
+
+
+def test_two_inputs_are_enough() -> None:
+    student, teacher = logits(2, D, seed=1), logits(2, D, seed=2)
+    s, t = normal(student), normal(teacher)
+    e = np.exp(s @ t.T / 0.5)
+    u = np.log(e / e.mean())  # with one negative, h is the sigmoid of u
+    expected = 2 * (np.log1p(np.exp(-u.diagonal())).sum() + np.log1p(np.exp([u[0, 1], u[1, 0]])).sum()) / 2
+    assert contrastive_loss(student, teacher, 0.5).item() == pytest.approx(expected)
+    memory = EmbeddingMemory(rows=2, width=D)
+    torch.testing.assert_close(memory.draw(torch.tensor([0]), 1)[0, 0], memory.embeddings[1])
+
+
+def test_sentences_name_what_is_wrong() -> None:
+    with pytest.raises(ValueError, match="^rows is 0; give"):
+        EmbeddingMemory(rows=0, width=2)
+    with pytest.raises(ValueError, match="^width is 0; give"):
+        EmbeddingMemory(rows=2, width=0)
+    with pytest.raises(ValueError, match="^student_negatives has shape"):
+        contrastive_loss(logits(B, D), logits(B, D), 0.07, logits(K, D + 1), logits(K, D))
+    with pytest.raises(
+        ValueError, match=r"^student_embeddings has shape \(3, 4\) and teacher_embeddings \(3, 5\)"
+    ):
+        contrastive_loss(logits(B, D), logits(B, D + 1))

@@ -193,3 +193,11 @@ def test_masked_nan_reaches_no_gradient_where_values_cannot_be_looked_at(name: s
     found = gradients(student, teacher, mask)
     assert (found[~mask] == 0).all()
     assert found.isfinite().all()
+
+
+@each_loss
+def test_leading_dimensions_are_rows(name: str) -> None:
+    student, teacher = logits(2, 3, 5, seed=1), logits(2, 3, 5, seed=2)
+    flat = LOSSES[name](student.flatten(0, 1), teacher.flatten(0, 1), reduction="none")
+    torch.testing.assert_close(LOSSES[name](student, teacher, reduction="none"), flat.view(2, 3))
+    torch.testing.assert_close(LOSSES[name](student[0, 0], teacher[0, 0]), flat[0])

@@ -342,3 +342,40 @@ def test_splitting_the_batch_changes_what_relations_see() -> None:
     for name in ("rkd", "similarity", "contrastive"):
         halves = [LOSSES[name](student[h], teacher[h]) for h in (slice(0, 3), slice(3, 6))]
         assert (sum(halves) / 2 - LOSSES[name](student, teacher)).abs() > 1e-3, name
+
+
+def test_each_examples_part_of_the_relations_is_its_own() -> None:
+    student, teacher = (x.flatten(1).detach() for x in pair())
+    s, t = student.numpy(), teacher.numpy()
+
+    def distances(x: np.ndarray) -> np.ndarray:
+        d = np.linalg.norm(x[:, None] - x[None], axis=-1)
+        return d / d[d > 0].mean()
+
+    d_s, d_t = distances(s), distances(t)
+    expected = [25 * np.mean([smooth_l1(d_s[i, j], d_t[i, j]) for j in range(5)]) for i in range(5)]
+    found = rkd_loss(student, teacher, angle_weight=0, reduction="none")
+    np.testing.assert_allclose(found, expected)
+    # The angles at each example: those seen from it, so that turning one example changes its own part most.
+    angles = rkd_loss(student, teacher, distance_weight=0, reduction="none")
+    ways = [F.normalize(x[None] - x[:, None], dim=-1) for x in (student, teacher)]
+    cosines = [way @ way.mT for way in ways]
+    part = F.smooth_l1_loss(*cosines, reduction="none").mean((1, 2))
+    torch.testing.assert_close(angles, 50 * part)
+
+
+@each
+def test_nan_beside_a_mask_names_the_row_that_counts(name: str) -> None:
+    student, teacher = pair()
+    with torch.no_grad():
+        student[1], student[3] = math.nan, math.nan
+    mask = torch.tensor([True, False, True, True, True])
+    with pytest.raises(ValueError, match="hold NaN in 1 of 5 rows, first in row 3"):
+        LOSSES[name](student, teacher, mask=mask)
+
+
+def test_nothing_in_an_example_and_a_flat_teacher_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^student_features has shape \(3, 0\); give"):
+        hint_loss(torch.zeros(3, 0), torch.zeros(3, 0))
+    with pytest.raises(ValueError, match=r"^teacher_features has shape \(2, 3\); attention takes"):
+        attention_transfer_loss(torch.zeros(2, 5, 3), torch.zeros(2, 3))

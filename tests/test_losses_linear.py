@@ -233,6 +233,7 @@ def test_bad_arguments() -> None:
     refused(
         r"^student_hidden has rows of shape \(7,\) and teacher_hidden \(6,\)", teacher_hidden=logits(6, 4)
     )
+    refused(r"^teacher_bias has shape", teacher_bias=logits(3))
     refused(r"^student_bias has shape \(3,\), but student_weight has 150 words; give", student_bias=logits(3))
     refused(
         r"^teacher_hidden has dtype torch.float32 and teacher_weight torch.float64; give both the same\.$",
@@ -257,3 +258,36 @@ def test_bad_arguments() -> None:
         student_hidden=torch.full_like(c["student_hidden"], 1e300),
         student_weight=torch.full_like(c["student_weight"], 1e300),
     )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_gradients_that_can_be_differentiated_are_the_same_gradients(temperature: float) -> None:
+    c = case()
+    wanted = [x for x in c.values() if x.requires_grad]
+    expected = torch.autograd.grad(5 * linear_kd_loss(**c, temperature=temperature, chunk_size=2), wanted)
+    loss = 5 * linear_kd_loss(**c, temperature=temperature, chunk_size=2)
+    for one, other in zip(torch.autograd.grad(loss, wanted, create_graph=True), expected, strict=True):
+        assert one.requires_grad
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_one_row(reduction: str) -> None:
+    c = case()
+    for name in ("student_hidden", "teacher_hidden"):
+        c[name] = c[name][:1].detach()
+    found = linear_kd_loss(**c, reduction=reduction)
+    torch.testing.assert_close(found, plain(c, reduction=reduction))
+
+
+def test_a_mask_under_func_grad_averages_over_rows_that_count() -> None:
+    c = {name: x.detach() for name, x in case().items()}
+    mask = torch.tensor([True, False, True, True, False, False, True])
+
+    def loss(bias: Tensor) -> Tensor:
+        return linear_kd_loss(**{**c, "student_bias": bias}, mask=mask)
+
+    found = torch.func.grad(loss)(c["student_bias"])
+    bias = c["student_bias"].clone().requires_grad_()
+    (expected,) = torch.autograd.grad(plain({**c, "student_bias": bias}, mask=mask), bias)
+    torch.testing.assert_close(found, expected)

@@ -156,3 +156,23 @@ def test_bad_arguments() -> None:
         listwise_ranking_loss(scores, scores, mask=torch.ones(3, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"^teacher_scores hold NaN in 1 of 2 rows, first in row 1"):
         listwise_ranking_loss(scores, torch.tensor([[0.0, 1.0, 2.0], [math.nan, 0.0, 1.0]]))
+
+
+@each
+def test_leading_dimensions_are_queries(name: str) -> None:
+    student, teacher = logits(2, 3, 4, seed=1), logits(2, 3, 4, seed=2)
+    flat = LOSSES[name](student.flatten(0, 1), teacher.flatten(0, 1), reduction="none")
+    torch.testing.assert_close(LOSSES[name](student, teacher, reduction="none"), flat.view(2, 3))
+
+
+@each
+def test_a_pair_is_enough(name: str) -> None:
+    student, teacher = logits(1, 2, seed=1), logits(1, 2, seed=2)
+    expected = slow_row(name, student[0].numpy(), teacher[0].numpy())
+    assert LOSSES[name](student, teacher).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["logistic", "listnet", "listmle"])
+def test_an_item_that_the_student_alone_rules_out_costs_without_end(name: str) -> None:
+    student, teacher = torch.tensor([[-math.inf, 1.0, 0.0]]), torch.tensor([[3.0, 1.0, 0.0]])
+    assert LOSSES[name](student, teacher) == math.inf

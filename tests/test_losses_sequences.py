@@ -123,6 +123,8 @@ def test_bad_arguments() -> None:
         ValueError, match=r"student_logits has shape \(2, 3, 5\) and teacher_logits \(2, 2, 5\)"
     ):
         token_kd_loss(student, teacher[:, :2])
+    with pytest.raises(TypeError, match="student_logits is a list"):
+        token_kd_loss([1.0], teacher)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="teacher_logits is a list"):
         token_kd_loss(student, [1.0])  # type: ignore[arg-type]
     spoilt = student.clone()

@@ -160,3 +160,42 @@ def test_standardising_is_kd_of_logits_with_mean_0_and_deviation_1() -> None:
     student, teacher = logits(5, 4, seed=1), logits(5, 4, seed=2)
     z_s, z_t = ((x - x.mean(-1, keepdim=True)) / (1e-7 + x.std(-1, keepdim=True)) for x in (student, teacher))
     torch.testing.assert_close(standardized_kd_loss(student, teacher), kd_loss(z_s, z_t, 2.0))
+
+
+def test_what_lies_close_together_has_a_shape_all_the_same() -> None:
+    # Deviations of one in a hundred million of the values, which float64 can tell from rounding.
+    student, teacher = logits(5, 4, seed=1), logits(5, 4, seed=2)
+    close, expected = standardized_kd_loss(student + 1e8, teacher), standardized_kd_loss(student, teacher)
+    torch.testing.assert_close(close, expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("constant", [0.1, 1000.1, 12345.6])
+@pytest.mark.parametrize("classes", [3, 7, 11, 1000])
+def test_what_rounding_makes_of_equal_logits_is_no_shape(constant: float, classes: int) -> None:
+    student = torch.full((2, classes), constant, requires_grad=True)
+    for loss in (standardized_kd_loss, dist_loss):
+        value = loss(student, logits(2, classes, dtype=torch.float32))
+        (gradient,) = torch.autograd.grad(value, student)
+        assert (gradient == 0).all()
+
+
+def test_a_class_that_the_student_alone_rules_out() -> None:
+    student, teacher = logits(5, 4, seed=1), logits(5, 4, seed=2)
+    student[:, 2] = -math.inf
+    assert dist_loss(student[1:], teacher[1:]).isfinite()
+    one = student.clone()
+    one[1:, 2] = 0.0  # ruled out in the first row only, so that its column has a shape
+    expected = reference_dist(one, teacher, 1.0, 1.0, 1.0)
+    assert dist_loss(one, teacher).item() == pytest.approx(expected)
+    with pytest.raises(ValueError, match="or a class is -inf for one model only"):
+        standardized_kd_loss(student, teacher)
+
+
+def test_dist_of_leading_dimensions_and_nan_beside_a_mask() -> None:
+    student, teacher = logits(2, 3, 4, seed=1), logits(2, 3, 4, seed=2)
+    flat = dist_loss(student.flatten(0, 1), teacher.flatten(0, 1), reduction="none")
+    torch.testing.assert_close(dist_loss(student, teacher, reduction="none"), flat.view(2, 3))
+    mask = torch.tensor([[False, True, True], [True, True, True]])
+    student[0, 0], student[1, 1, 0] = math.nan, math.nan
+    with pytest.raises(ValueError, match=r"student_logits hold NaN in 1 of 6 rows, first in row \(1, 1\)"):
+        dist_loss(student, teacher, mask=mask)

@@ -21,9 +21,14 @@ class Block(nn.Module):
 
     def forward(self, x):
         y = self.linear(x)
-        return {"tuple": (None, (y, x)), "dict": {"loss": None, "hidden": y}, "none": 7, "string": "no"}[
-            self.kind
-        ]
+        given = {
+            "tuple": (None, (y, x)),
+            "dict": {"loss": None, "hidden": y},
+            "none": 7,
+            "string": "no",
+            "empty": (None, [7]),
+        }
+        return given[self.kind]
 
 
 def model() -> nn.Sequential:
@@ -61,7 +66,7 @@ def test_the_first_tensor_of_what_a_layer_gives(kind: str) -> None:
     torch.testing.assert_close(features[""], block.linear(torch.ones(2, 3)))
 
 
-@pytest.mark.parametrize(("kind", "type_name"), [("none", "int"), ("string", "str")])
+@pytest.mark.parametrize(("kind", "type_name"), [("none", "int"), ("string", "str"), ("empty", "tuple")])
 def test_a_layer_that_gives_no_tensor(kind: str, type_name: str) -> None:
     block = Block(kind)
     with (
@@ -162,3 +167,15 @@ def test_a_projector_outside_of_what_is_trained_never_learns() -> None:
             device="cpu",
         )
     assert torch.equal(projector.linear.weight, first)
+
+
+def test_at_most_three_layers_are_told_and_a_student_gets_all_its_arguments() -> None:
+    net = nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU(), nn.ReLU())
+    with pytest.raises(ValueError, match=r"did you mean '0', '1' or '2'\?$"), tap_layers(net, "x"):
+        pass
+
+    class Student(nn.Module):
+        def forward(self, a, *, b):
+            return a + b
+
+    assert WithProjectors(Student(), hidden=Projector(1, 1))(1, b=2) == 3

@@ -141,3 +141,10 @@ def test_weights_below_zero_or_not_finite(wrong: float) -> None:
     for name, loss in (("alpha", dkd_loss), ("beta", dkd_loss), ("gamma", nkd_loss)):
         with pytest.raises(ValueError, match=rf"^{name} is .*; give a finite number of 0 or more\.$"):
             loss(student, teacher, LABELS, **{name: wrong})
+
+
+def test_defaults_are_the_papers() -> None:
+    student, teacher = pair()
+    ours = dkd_loss(student, teacher, LABELS), nkd_loss(student, teacher, LABELS)
+    papers = dkd_loss(student, teacher, LABELS, 4.0, 1.0, 8.0), nkd_loss(student, teacher, LABELS, 1.0, 1.5)
+    torch.testing.assert_close(ours, papers)

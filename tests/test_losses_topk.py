@@ -75,3 +75,9 @@ def test_stored_top_k_with_an_even_tail_gives_the_loss_of_the_full_logits() -> N
 def test_k_is_a_whole_number_of_one_or_more(wrong: object) -> None:
     with pytest.raises(ValueError, match=rf"^k is {wrong!r}; give a whole number of 1 or more\.$"):
         topk_kd_loss(torch.zeros(1, 3), torch.zeros(1, 3), wrong)  # type: ignore[arg-type]
+
+
+def test_eight_classes_by_default() -> None:
+    student, teacher = logits(3, 20, seed=1), logits(3, 20, seed=2)
+    torch.testing.assert_close(topk_kd_loss(student, teacher), topk_kd_loss(student, teacher, 8, 4.0))
+    assert not torch.isclose(topk_kd_loss(student, teacher), topk_kd_loss(student, teacher, 9))
