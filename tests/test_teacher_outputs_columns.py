@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -38,7 +37,7 @@ def apart(values):
 @given(st.integers(1, 7), st.lists(st.integers(0, ROWS - 1)))
 def test_rows_are_picked_as_from_one_tensor(kind, dtype, width, places):
     values = torch.randint(-99, 99, (ROWS, width), generator=torch.Generator().manual_seed(width)).to(dtype)
-    found = filled(kind, values).rows(np.array(places, dtype=np.int64))
+    found = filled(kind, values).rows(torch.tensor(places, dtype=torch.long))
     assert found.dtype == dtype
     assert torch.equal(found, values[places])
 
@@ -46,7 +45,7 @@ def test_rows_are_picked_as_from_one_tensor(kind, dtype, width, places):
 @pytest.mark.parametrize("kind", [together, apart])
 def test_what_was_picked_may_be_changed(kind):
     values = torch.arange(22, dtype=torch.int32).view(ROWS, 2)
-    stored, places = filled(kind, values), np.array([3, 9])
+    stored, places = filled(kind, values), torch.tensor([3, 9])
     stored.rows(places).zero_()
     assert torch.equal(stored.rows(places), values[[3, 9]])
 

@@ -94,3 +94,11 @@ def test_ids_that_were_never_seen_are_listed():
 def test_a_row_that_rules_out_every_class_is_refused():
     with pytest.raises(ValueError, match="in 1 of 2 rows, the first is 'b'"):
         MemoryOutputs(["a", "b"], torch.tensor([[0.0, -torch.inf], [-torch.inf, -torch.inf]]))
+
+
+def test_a_reader_looks_ids_up_once_and_reads_by_position():
+    outputs = MemoryOutputs(["a", "b"], torch.eye(2))
+    read = outputs.reader(["b", "c", "a"])
+    assert read(torch.tensor([2, 0, 2])).tolist() == [[1, 0], [0, 1], [1, 0]]
+    with pytest.raises(ValueError, match="lack 1 of 2 ids, the first is 'c'"):
+        read(torch.tensor([0, 1]))

@@ -351,3 +351,19 @@ def test_opening_a_million_rows_takes_no_memory(tmp_path):
     print(f"opening {rows:,} rows took {grown / 1e6:.1f} MB")
     assert rows >= 1_000_000
     assert grown < 50_000_000
+
+
+@quick
+@given(st.lists(st.integers(0, ROWS - 1), min_size=1), st.data())
+def test_a_reader_gives_the_logits_of_the_ids_at_positions(folder, split, rows, data):
+    outputs, ids = TeacherOutputs.open(folder), [split.ids[row] for row in rows]
+    positions = data.draw(st.lists(st.integers(0, len(ids) - 1)))
+    found = outputs.reader(ids)(torch.tensor(positions, dtype=torch.long))
+    assert torch.equal(found, outputs.logits([ids[position] for position in positions]))
+
+
+def test_a_reader_refuses_the_ids_that_the_teacher_never_saw_where_it_comes_to_them(outputs):
+    read = outputs.reader([0, "r2", 1, "r3"])
+    assert torch.equal(read(torch.tensor([3, 0])), outputs.logits(["r3", 0]))
+    with pytest.raises(ValueError, match=r"lack 2 of 3 ids, the first is 'r2': run the teacher"):
+        read(torch.tensor([0, 1, 2]))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 # Bytes a row: up to here, what was read of a store takes no more memory than its ids do.
@@ -20,7 +18,7 @@ class Column(Protocol):
     def put(self, number: int, data: memoryview) -> None:
         """Take the rows of a shard."""
 
-    def rows(self, places: NDArray[np.int64]) -> Tensor:
+    def rows(self, places: Tensor) -> Tensor:
         """The rows (n, width) at these places (n,); their shards must have been put in."""
 
 
@@ -43,9 +41,9 @@ class Together:
 
     Example:
         >>> pieces = Together(torch.uint8, 1, rows=3, shard_rows=2)
-        >>> pieces.put(0, memoryview(b"ab")), pieces.put(1, memoryview(b"c"))
+        >>> pieces.put(0, memoryview(bytearray(b"ab"))), pieces.put(1, memoryview(bytearray(b"c")))
         (None, None)
-        >>> pieces.rows(np.array([2, 0, 2])).tolist() == [[99], [97], [99]]
+        >>> pieces.rows(torch.tensor([2, 0, 2])).tolist() == [[99], [97], [99]]
         True
     """
 
@@ -53,19 +51,18 @@ class Together:
         self._dtype, self._width, self._count, self._size = dtype, width, rows, shard_rows
 
     @cached_property
-    def _all(self) -> NDArray[np.void]:
+    def _all(self) -> Tensor:
         # The system gives memory to what is written of it, not to what is asked for.
-        return np.empty(self._count, dtype=f"V{self._width * self._dtype.itemsize}")
+        return torch.empty(self._count, self._width, dtype=self._dtype)
 
     def put(self, number: int, data: memoryview) -> None:
         """Take the rows of a shard."""
-        rows = np.frombuffer(data, dtype=self._all.dtype)
+        rows = torch.frombuffer(data, dtype=self._dtype).view(-1, self._width)
         self._all[number * self._size :][: len(rows)] = rows
 
-    def rows(self, places: NDArray[np.int64]) -> Tensor:
+    def rows(self, places: Tensor) -> Tensor:
         """The rows (n, width) at these places (n,); their shards must have been put in."""
-        picked = torch.from_numpy(self._all.take(places).view(np.uint8))
-        return picked.view(self._dtype).view(len(places), self._width)
+        return self._all.index_select(0, places)
 
 
 class Apart:
@@ -73,9 +70,9 @@ class Apart:
 
     Example:
         >>> pieces = Apart(torch.uint8, 2, shard_rows=1)
-        >>> pieces.put(0, memoryview(b"ab")), pieces.put(1, memoryview(b"cd"))
+        >>> pieces.put(0, memoryview(bytearray(b"ab"))), pieces.put(1, memoryview(bytearray(b"cd")))
         (None, None)
-        >>> pieces.rows(np.array([1, 0])).tolist() == [[99, 100], [97, 98]]
+        >>> pieces.rows(torch.tensor([1, 0])).tolist() == [[99, 100], [97, 98]]
         True
     """
 
@@ -87,8 +84,10 @@ class Apart:
         """Take the rows of a shard."""
         self._shards[number] = data
 
-    def rows(self, places: NDArray[np.int64]) -> Tensor:
+    def rows(self, places: Tensor) -> Tensor:
         """The rows (n, width) at these places (n,); their shards must have been put in."""
+        if not len(places):
+            return torch.empty(0, self._width, dtype=self._dtype)
         step = self._width * self._dtype.itemsize
         numbers, starts = places // self._size, places % self._size * step
         # A slice for each row, joined once: several times faster than sorting a batch's rows by shard.
@@ -96,5 +95,4 @@ class Apart:
             self._shards[number][start : start + step]
             for number, start in zip(numbers.tolist(), starts.tolist(), strict=True)
         ]
-        picked = torch.from_numpy(np.frombuffer(bytearray().join(slices), dtype=np.uint8))
-        return picked.view(self._dtype).view(len(places), self._width)
+        return torch.frombuffer(bytearray().join(slices), dtype=self._dtype).view(-1, self._width)

@@ -6,12 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from ..data import Split
 from ..data.display import rows_said
 from .fingerprints import data_fingerprint, teacher_fingerprint
-from .manifest import Manifest, StaleTeacherOutputs
+from .manifest import CorruptTeacherOutputs, Manifest, StaleTeacherOutputs
+
+
+def check_complete(folder: Path, manifest: Manifest) -> None:
+    """Refuse outputs that are not all there, without reading them.
+
+    Raises:
+        CorruptTeacherOutputs: Their recording stopped, or a file is missing or has another size.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from kdhelpers.teacher_outputs import record_teacher
+        >>> split = Split(ids=["a", "b"], inputs=torch.eye(2))
+        >>> outputs = record_teacher(nn.Linear(2, 3), split, tempfile.mkdtemp(), progress=False)
+        >>> check_complete(outputs.path, outputs.manifest)
+    """
+    if not manifest.complete:
+        raise CorruptTeacherOutputs(
+            f"{folder} is unfinished, with {manifest.recorded:,} of {manifest.rows:,} rows: "
+            "call record_teacher again as before, and it goes on."
+        )
+    for file in manifest.files:
+        file.check_size(folder)
 
 
 def check_teacher(folder: Path, manifest: Manifest, teacher: nn.Module) -> None:
@@ -56,7 +78,7 @@ def check_classes(folder: Path, manifest: Manifest, classes: Sequence[str]) -> N
         )
 
 
-def check_content(folder: Path, manifest: Manifest, split: Split, rows: Sequence[int]) -> None:
+def check_content(folder: Path, manifest: Manifest, split: Split, rows: Tensor) -> None:
     """Refuse a split whose inputs are not those that the teacher saw in these rows of the outputs.
 
     Raises:
@@ -68,9 +90,9 @@ def check_content(folder: Path, manifest: Manifest, split: Split, rows: Sequence
         >>> from kdhelpers.teacher_outputs import record_teacher
         >>> split = Split(ids=["a", "b"], inputs=torch.eye(2))
         >>> outputs = record_teacher(nn.Linear(2, 2), split, tempfile.mkdtemp(), progress=False)
-        >>> check_content(outputs.path, outputs.manifest, split.take([1]), rows=[1])
+        >>> check_content(outputs.path, outputs.manifest, split.take([1]), rows=torch.tensor([1]))
     """
-    seen = np.frombuffer(manifest.row_hashes.read(folder), dtype=np.uint64)[rows]
+    seen = np.frombuffer(manifest.row_hashes.read(folder), dtype=np.uint64)[rows.numpy()]
     changed = np.flatnonzero(seen != np.frombuffer(data_fingerprint(split)[1], dtype=np.uint64))
     if len(changed):
         raise StaleTeacherOutputs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..data import Split
 from ..data.checks import checked_ids
 from ..evaluation import predict_logits
-from .by_id import missing_of, rows_of
+from .by_id import missing_of, rows_by_position, rows_of
 
 
 class MemoryOutputs:
@@ -47,6 +47,16 @@ class MemoryOutputs:
             torch.Size([3, 2])
         """
         return self._logits[rows_of(self._row_of, ids)]
+
+    def reader(self, ids: Sequence[str | int]) -> Callable[[Tensor], Tensor]:
+        """``logits`` for who asks for the same ids again and again: by position among them, looked up once.
+
+        Example:
+            >>> MemoryOutputs([7, 8], torch.eye(2)).reader([8, 7])(torch.tensor([0]))
+            tensor([[0., 1.]])
+        """
+        rows = rows_by_position(self._row_of, ids)
+        return lambda positions: self._logits[rows(positions)]
 
     def missing(self, ids: Sequence[str | int]) -> list[str | int]:
         """Which of these ids the teacher never saw.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,31 +59,42 @@ class Shards:
         >>> from kdhelpers.teacher_outputs import record_teacher
         >>> teacher, split = nn.Linear(2, 3), Split(ids=["a", "b"], inputs=torch.eye(2))
         >>> outputs = record_teacher(teacher, split, tempfile.mkdtemp(), progress=False)
-        >>> Shards(outputs.path, outputs.manifest).rows("logits", [1, 0, 1]).shape
+        >>> Shards(outputs.path, outputs.manifest).rows("logits", torch.tensor([1, 0, 1])).shape
         torch.Size([3, 3])
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder, self._files, self._size = folder, manifest.shards, manifest.shard_rows
+        self._classes, self._top_k = len(manifest.classes), manifest.top_k
         self._columns = {
             name: column(dtype, width, manifest.rows, manifest.shard_rows)
             for name, (dtype, width) in _kinds(manifest).items()
         }
-        self._closed = np.ones(len(self._files), dtype=bool)
+        self._closed = set(range(len(self._files)))
 
-    def rows(self, name: str, rows: Sequence[int]) -> Tensor:
-        """These rows (n, width) of a tensor of the shards, numbered through all of them.
+    def logits(self, rows: Tensor) -> Tensor:
+        """The logits (n, C) in float32 of these rows (n,); with ``top_k``, the tail is shared evenly."""
+        if self._top_k is None:
+            return self.rows("logits", rows).float()
+        values, indices, tail = self.top_k(rows)
+        spread = tail - math.log(self._classes - self._top_k)
+        return spread[:, None].repeat(1, self._classes).scatter_(1, indices, values)
+
+    def top_k(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of these rows (n,) the logits kept (n, k), their classes (n, k), and the tails (n,)."""
+        values, indices = self.rows("values", rows).float(), self.rows("indices", rows).long()
+        return values, indices, self.rows("tail", rows)[:, 0]
+
+    def rows(self, name: str, rows: Tensor) -> Tensor:
+        """These rows (n,), as (n, width), of a tensor of the shards, numbered through all of them.
 
         Raises:
             CorruptTeacherOutputs: A shard is missing, truncated or altered.
         """
-        places = np.array(rows, dtype=np.int64)
-        numbers = places // self._size
-        closed = self._closed[numbers]
-        if closed.any():
-            for number in dict.fromkeys(numbers[closed].tolist()):
+        if self._closed:
+            for number in self._closed.intersection((rows // self._size).tolist()):
                 self._open(number)
-        return self._columns[name].rows(places)
+        return self._columns[name].rows(rows)
 
     def _open(self, number: int) -> None:
         file = self._files[number]
@@ -97,7 +107,7 @@ class Shards:
         file.check(self._folder, data)
         for name, values in _tensors(data).items():
             self._columns[name].put(number, values)
-        self._closed[number] = False
+        self._closed.remove(number)
 
 
 def _tensors(data: memoryview) -> dict[str, memoryview]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from torch import Tensor, nn
 
 from ..data import Split
 from ..data.display import html_table, rows_said
-from .by_id import missing_of, rows_of
-from .manifest import CorruptTeacherOutputs, Manifest, StaleTeacherOutputs
-from .matching import check_classes, check_content, check_teacher
+from .by_id import missing_of, rows_by_position, rows_of
+from .manifest import Manifest, StaleTeacherOutputs
+from .matching import check_classes, check_complete, check_content, check_teacher
 from .shards import Shards
 
 
@@ -72,7 +71,7 @@ class TeacherOutputs:
             FileNotFoundError: There is no folder nowhere: record_teacher(teacher, split, path) makes one.
         """
         outputs = cls(path, Manifest.read(Path(path)))
-        outputs._check_complete()
+        check_complete(outputs.path, outputs.manifest)
         if teacher is not None:
             check_teacher(outputs.path, outputs.manifest, teacher)
         if classes is not None:
@@ -115,11 +114,24 @@ class TeacherOutputs:
             >>> outputs.logits([8, 7, 8]).shape
             torch.Size([3, 3])
         """
-        if self.manifest.top_k is None:
-            return self._read("logits", ids).float()
-        values, indices, tail = self.top_k(ids)
-        spread = tail - math.log(len(self.classes) - self.manifest.top_k)
-        return spread[:, None].repeat(1, len(self.classes)).scatter_(1, indices, values)
+        return self._shards.logits(rows_of(self._row_of, ids))
+
+    def reader(self, ids: Sequence[str | int]) -> Callable[[Tensor], Tensor]:
+        """``logits`` for who asks for the same ids again and again: by position among them, looked up once.
+
+        Returns:
+            From positions (B,) to logits (B, C), with the errors of ``logits``.
+
+        Example:
+            >>> import tempfile, torch
+            >>> from kdhelpers.teacher_outputs import record_teacher
+            >>> split = Split(ids=[7, 8], inputs=torch.eye(2))
+            >>> outputs = record_teacher(nn.Linear(2, 3), split, tempfile.mkdtemp(), progress=False)
+            >>> torch.equal(outputs.reader([8, 7])(torch.tensor([1])), outputs.logits([7]))
+            True
+        """
+        rows = rows_by_position(self._row_of, ids)
+        return lambda positions: self._shards.logits(rows(positions))
 
     def argmax(self, ids: Sequence[str | int]) -> Tensor:
         """The class (n,) with the highest logit, taken in float32 before rounding.
@@ -136,7 +148,7 @@ class TeacherOutputs:
             >>> outputs.argmax([8]) == outputs.logits([8]).argmax(1)
             tensor([True])
         """
-        return self._read("argmax", ids)[:, 0].long()
+        return self._shards.rows("argmax", rows_of(self._row_of, ids))[:, 0].long()
 
     def top_k(self, ids: Sequence[str | int]) -> tuple[Tensor, Tensor, Tensor]:
         """The k highest logits of these ids, their classes, and the logsumexp of all other logits.
@@ -160,8 +172,7 @@ class TeacherOutputs:
         """
         if self.manifest.top_k is None:
             raise ValueError("These outputs hold the logits of all classes: use logits(ids).topk(k).")
-        values, indices = self._read("values", ids).float(), self._read("indices", ids).long()
-        return values, indices, self._read("tail", ids)[:, 0]
+        return self._shards.top_k(rows_of(self._row_of, ids))
 
     def missing(self, ids: Sequence[str | int]) -> list[str | int]:
         """Which of these ids the teacher never saw.
@@ -191,18 +202,6 @@ class TeacherOutputs:
         """
         for file in self.manifest.files:
             file.read(self.path)
-
-    def _read(self, name: str, ids: Sequence[str | int]) -> Tensor:
-        return self._shards.rows(name, rows_of(self._row_of, ids))
-
-    def _check_complete(self) -> None:
-        if not self.manifest.complete:
-            raise CorruptTeacherOutputs(
-                f"{self.path} is unfinished, with {self.manifest.recorded:,} of {self.manifest.rows:,} rows: "
-                "call record_teacher again as before, and it goes on."
-            )
-        for file in self.manifest.files:
-            file.check_size(self.path)
 
     def _check_split(self, split: Split) -> None:
         missing = self.missing(split.ids)
