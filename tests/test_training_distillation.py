@@ -59,6 +59,15 @@ def test_teacher_and_labels_meet_by_id(split, logits, outputs, temperature, kd_w
     assert torch.equal(found, expected)
 
 
+def test_one_loss_serves_several_splits_in_turn(split, logits, outputs):
+    loss, own = from_teacher(outputs, kd_weight=1.0), torch.zeros(2, C)
+    parts = [split.take([3, 9, 4]), split.take([20, 3])]
+    for part, rows in [(parts[0], [4, 9]), (parts[1], [3, 20]), (parts[0], [9, 3])]:
+        positions = torch.tensor([part.ids.index(split.ids[row]) for row in rows])
+        found = loss(own, batch_of(part, positions, torch.device("cpu")))
+        assert torch.equal(found, kd_loss(own, logits[rows]))
+
+
 def test_without_labels_the_teacher_alone_counts(split, logits, outputs):
     own, rows = torch.zeros(5, C), [7, 0, 12, 4, 3]
     found = from_teacher(outputs, kd_weight=0.7)(own, batch(split.unlabelled()))

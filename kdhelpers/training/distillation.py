@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -60,8 +61,10 @@ def from_teacher(
             f"functools.partial(kd_loss, temperature={temperature:g})."
         )
 
+    taught = _by_batch(outputs)
+
     def teacher_loss(logits: Tensor, batch: Batch) -> Tensor:
-        teacher_logits = outputs.logits(batch.ids).to(logits.device)
+        teacher_logits = taught(batch).to(logits.device)
         labels = batch.labels
         if labels is None:
             labels = torch.full((len(logits),), NO_LABEL, device=logits.device)
@@ -116,6 +119,15 @@ def distill(
     _check_covered(outputs, split)
     teacher_loss = from_teacher(outputs, temperature=temperature, kd_weight=kd_weight, loss=loss)
     return train(student, split, teacher_loss, epochs=epochs, **train_options)
+
+
+def _by_batch(outputs: TeacherLogits) -> Callable[[Batch], Tensor]:
+    """The teacher's logits of a batch."""
+    if not hasattr(outputs, "reader"):
+        return lambda batch: outputs.logits(batch.ids)
+    # Looking ids up in every batch would cost as much as the loss itself: once for a split is enough.
+    reader = lru_cache(maxsize=1)(lambda split: outputs.reader(split.ids))
+    return lambda batch: reader(batch.split)(batch.rows)
 
 
 def _check_covered(outputs: TeacherLogits, split: Split) -> None:
