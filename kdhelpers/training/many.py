@@ -50,8 +50,10 @@ def train_many(
 ) -> list[History]:
     """Train models of one kind side by side, each as if by ``train`` with its own loss and seed.
 
-    Their weights are stacked, so that each layer of all of them is one batched product: five small models
-    cost far less than five runs. The weights equal those of separate runs but for rounding.
+    Their weights are stacked, so that each layer of all of them is one batched product, and what a step costs
+    whatever its size is paid once. So five small models take 2.3 times as long as one in steps of 8 rows,
+    and 2.7 to 4 times in steps of 128, where most of the time is arithmetic that nobody shares
+    (``tests/benchmarks/bench_many.py``). The weights equal those of separate runs but for rounding.
     Interrupting keeps what was learnt.
 
     Args:
