@@ -6,7 +6,7 @@
 Each data set is dealt anew from the help desk's hand-written messages, with a seed of its own: other
 messages are labelled, in the pool, in the test; other names, slips and plans; other agents' mistakes. In the
 clean ones agents have no bias and follow today's rule, each message that is learned from is there once a
-plan, the rare queue is a common one, the pool is answered softly, being "oblique" or the like is drawn by
+plan, the audited queue is a common one, the pool is answered softly, being "oblique" or the like is drawn by
 lot, and the next quarter is like the last. Teacher and student are trained anew each time, as in the lesson;
 to spare an hour, the teacher reads each message once, as its writer first wrote it (kept in build/), and the
 student reads it with its slips and greetings.
@@ -53,6 +53,10 @@ from kdhelpers.training import distill
 
 SUPPORT = ROOT / "data" / "support"
 POOL, TEST = 4000, 1000
+COMMON, AUDITED = (
+    "delivery",
+    40,
+)  # a queue as frequent as others, audited in clean data in place of the rare one
 PLANS = ("Free", "Plus", "Business")
 NUMBER = {name: place for place, name in enumerate(QUEUES)}
 KINDS = ("oblique", "multi", "misleading", "ambiguous")
@@ -61,7 +65,7 @@ RARE_FLOOR, QUEUE_FLOOR, TOLERANCE = 0.35, 0.25, 0.03
 FAILURES = {
     "wrong teacher": "right less often by outcome than by the labels that its teacher learned from",
     "bias": f"a queue is worse by over {100 * TOLERANCE:.0f} points for the same message if Free (Holm)",
-    "rare queue": f"recall of security on 40 messages of it is shown to be below {RARE_FLOOR:.0%}",
+    "rare queue": f"recall of the audited queue ({AUDITED} messages) is shown to be below {RARE_FLOOR:.0%}",
     "overconfident": "confidence exceeds accuracy",
     "hard messages": "one of four kinds is worse than the rest (Holm)",
     "unseen messages": f"a queue's recall is shown to be below {QUEUE_FLOOR:.0%} a quarter later (Šidák)",
@@ -94,10 +98,13 @@ def dealt(seed: int, planted: bool) -> dict[str, list[dict[str, str]]]:
     inside = script.split_cores.__globals__
     inside |= {"SEED": f"planted {seed}", "POOL": POOL, "TEST": TEST}
     if not planted:
-        common = {**script.TRAFFIC, "security": 60}
-        inside |= {"BIASED_SHARE": 0.0, "TRAFFIC": common, "LATER": common, "RARE_LABELLED": 40}
+        inside |= {"BIASED_SHARE": 0.0, "LATER": script.TRAFFIC}
         inside["LATER_TIERS"] = script.TIERS
     splits = script.split_cores(script.read_cores())
+    if not planted:
+        audited = [core for core in splits["pool"] if core.queue == COMMON][:AUDITED]
+        splits["security_audit"] = audited
+        splits["pool"] = [core for core in splits["pool"] if core not in audited]
     return {
         name: [dict(zip(script.COLUMNS[1:], row[1:], strict=True)) for row in script.rows_of(name, cores)]
         for name, cores in splits.items()

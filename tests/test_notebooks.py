@@ -24,6 +24,8 @@ EXPECTED = [
     "04_support_classifier",
     "05_distillation_vs_fine_tuning",
     "06_distillation_vs_quantization",
+    "07_evals",
+    "08_serving_and_monitoring",
 ]
 
 LESSONS = lessons.lesson_paths()

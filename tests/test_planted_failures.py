@@ -34,10 +34,10 @@ def biased(rows):
 def test_what_is_planted_is_there_and_in_clean_data_is_not(planted, clean):
     assert biased(planted["pool"]) > 0.7
     assert biased(clean["pool"]) < 0.1
-    rare = [
-        sum(row["outcome"] == "security" for row in deal["pool"]) / study.POOL for deal in (planted, clean)
-    ]
-    assert rare[0] < 0.015 < 0.04 < rare[1]
+    for deal, audited in ((planted, "security"), (clean, study.COMMON)):
+        assert [row["outcome"] for row in deal["security_audit"]] == [audited] * study.AUDITED
+        share = sum(row["outcome"] == audited for row in deal["pool"]) / study.POOL
+        assert share < 0.015 if deal is planted else share > 0.05
     assert any(row["outcome"] == "solar" for row in planted["next_quarter"])
     assert not any(row["outcome"] == "solar" for row in clean["next_quarter"])
 
@@ -54,6 +54,11 @@ def test_no_message_is_in_two_splits(planted):
     for name in ("validation", "test", "next_quarter", "security_audit"):
         assert not cores[name] & cores["pool"]
         assert not cores[name] & cores["labelled"]
+
+
+def test_clean_deals_hold_back_what_they_audit(clean):
+    cores = {name: {row["core"] for row in rows} for name, rows in clean.items()}
+    assert not cores["security_audit"] & (cores["pool"] | cores["labelled"])
 
 
 def test_the_page_is_what_the_script_writes():
