@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = lessons.ROOT / "kdhelpers"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BASE = {"extras", "files", "seeding", "devices", "modes", "bars", "ngrams", "tokens", "processes"}
+BASE = {"extras", "files", "seeding", "devices", "modes", "bars", "ngrams", "tokens", "processes", "logits"}
 DATA = BASE | {"data"}
 SHOWN = BASE | {"frontend"}
 # What a module may import of ours. It points one way: from a teacher's outputs to a trained student.
@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "modes": set(),
     "bars": {"frontend"},
     "processes": {"extras"},
+    "logits": set(),
     # Text for models, without torch: what serves a model has no need of it.
     "ngrams": set(),
     "tokens": {"extras", "ngrams"},

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..bars import progress_bar
 from ..data import Split
+from ..logits import logits_of
 from ..modes import as_module, in_mode
 
 # An nn.Module, or a function of inputs (B, ...): an exported model, a cascade, a service behind a call.
@@ -32,7 +33,7 @@ def predict_logits(model: Model, split: Split, *, batch_size: int = 512, progres
 
     Args:
         model: An nn.Module or any other callable, called with inputs (B, ...) or a list of B texts; gives
-            logits (B, C) as a tensor or an array.
+            logits (B, C) as a tensor or an array, or an object or mapping that has them as ``logits``.
         split: The rows.
         batch_size: Rows at a time; it changes memory and speed, not the result.
         progress: Whether to show a bar.
@@ -70,8 +71,8 @@ def _inputs(model: nn.Module, split: Split, rows: slice) -> Tensor | list[str]:
     return split.inputs[rows] if weights is None else split.inputs[rows].to(weights.device)
 
 
-def _checked(logits: object, split: Split, start: int, batch_size: int) -> Tensor:
-    rows = min(batch_size, len(split) - start)
+def _checked(answer: object, split: Split, start: int, batch_size: int) -> Tensor:
+    logits, rows = logits_of(answer), min(batch_size, len(split) - start)
     if isinstance(logits, np.ndarray):
         logits = torch.from_numpy(np.array(logits))  # a copy, as it may be read-only or used again
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != rows:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..data import Split
 from ..evaluation import in_mode
+from ..logits import logits_of
 from ..processes import Processes
 from ..seeding import generator
 from .batches import Loss, as_loss, batch_of
@@ -46,7 +47,8 @@ def train(
     """Train a model in place. Interrupting it (Ctrl+C, or the stop button) keeps what was learnt.
 
     Args:
-        model: Called with inputs (B, ...), or a list of B texts; gives logits (B, C).
+        model: Called with inputs (B, ...), or a list of B texts; gives logits (B, C), or an
+            object or mapping that has them as ``logits``, as models of transformers do.
         split: The rows to learn from.
         loss: Called with logits (B, C) and their ``Batch``; gives a scalar. None: cross-entropy over the
             rows that have a label.
@@ -88,7 +90,7 @@ def train(
 
     def learn(rows: Tensor) -> Tensor:
         batch = batch_of(split, rows, place)
-        value = loss(model(batch.inputs), batch)
+        value = loss(logits_of(model(batch.inputs)), batch)
         value.backward()
         return value.detach()
 

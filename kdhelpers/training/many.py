@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ..data import Split
+from ..logits import logits_of
 from ..seeding import generator
 from .batches import Batch, Loss, as_loss, batch_of
 from .history import History, recording
@@ -140,7 +141,7 @@ def stack(models: Sequence[nn.Module], device: torch.device) -> tuple[Weights, F
     skeleton = copy.deepcopy(models[0]).train()
 
     def one(own: Weights, inputs: Tensor) -> Tensor:
-        logits: Tensor = functional_call(skeleton, own, (inputs,))
+        logits: Tensor = logits_of(functional_call(skeleton, own, (inputs,)))
         return logits
 
     return weights, vmap(one)
