@@ -163,7 +163,7 @@ def test_the_mixture_is_fused_into_the_same_numbers(kd_weight: float, width: int
 
 @widths
 def test_a_gradient_that_can_be_differentiated_is_the_same_gradient(width: int) -> None:
-    student, teacher = logits(3, width, seed=1).requires_grad_(), logits(3, width, seed=2)
+    student, teacher = logits(2, 3, width, seed=1).requires_grad_(), logits(2, 3, width, seed=2)
     (expected,) = torch.autograd.grad(5 * kd_loss(student, teacher, 3.0), student)
     (found,) = torch.autograd.grad(5 * kd_loss(student, teacher, 3.0), student, create_graph=True)
     assert found.requires_grad

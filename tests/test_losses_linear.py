@@ -138,6 +138,9 @@ def test_words_that_pad_a_layer_are_left_out() -> None:
     for name, extra in (("teacher_weight", logits(6, E, seed=8)), ("teacher_bias", logits(6, seed=8) + 9)):
         longer[name] = torch.cat([c[name], extra])
     torch.testing.assert_close(linear_kd_loss(**longer), expected)
+    bare = {name: x for name, x in longer.items() if "bias" not in name}
+    shorter = {**bare, "teacher_weight": c["teacher_weight"]}
+    torch.testing.assert_close(linear_kd_loss(**bare), plain(shorter))
     both = {**longer}
     for name, extra in (("student_weight", logits(2, D, seed=8)), ("student_bias", logits(2, seed=8) + 9)):
         both[name] = torch.cat([c[name].detach(), extra]).requires_grad_()
