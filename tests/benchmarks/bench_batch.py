@@ -4,23 +4,25 @@
 
 The model is an exported n-gram student; its weights do not matter to time or memory, so none are trained.
 Each run is a process of its own that imports no torch, with one thread. Growth is counted from when the model
-and the libraries are loaded, and told at tenths of the file: memory that does not grow with the file is level
-after the first.
+and the libraries are loaded: memory that does not grow with the file is level after its first tenth.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from measured import Row
 
 ROWS = 1_000_000
 TEXT = (
@@ -62,28 +64,31 @@ def score(model: str, source: str, target: str, rows: int) -> None:
     result = predict_file(watched, source, target, progress=False)
     seconds = time.perf_counter() - start
     memory.append((process.memory_info().rss - before) / 1e6)
-    tenths = " ".join(f"{memory[len(memory) * tenth // 10]:.0f}" for tenth in range(10))
     assert (result.rows, "torch" in sys.modules) == (rows - -(-rows // 1_000), False)
-    kinds = f"{Path(source).suffix[1:]} to {Path(target).suffix[1:]}"
-    print(
-        f"{kinds:18} {seconds:6.1f} s {rows / seconds:8,.0f} rows/s   memory +{max(memory):.0f} MB at most"
-        f"   (in tenths: {tenths})"
-    )
+    print(json.dumps({"seconds": seconds, "memory": memory}))
 
 
-def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+def rows_of(count: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as place:
         from kdhelpers.serving import export_onnx
         from kdhelpers.text import NgramStudent
 
         model = export_onnx(NgramStudent([f"queue {n}" for n in range(14)]), Path(place) / "model")
-        write_messages(Path(place) / "mail.csv", rows)
+        write_messages(Path(place) / "mail.csv", count)
         to_parquet(Path(place) / "mail.csv", Path(place) / "mail.parquet")
-        print(f"{rows:,} messages, {(Path(place) / 'mail.csv').stat().st_size / 1e6:.0f} MB as CSV")
-        for source, target in (("mail.csv", "out.csv"), ("mail.parquet", "out.parquet")):
-            names = (str(model), str(Path(place) / source), str(Path(place) / target), str(rows))
-            subprocess.run([sys.executable, __file__, "score", *names], check=True)
+        for kind in ("csv", "parquet"):
+            names = (str(Path(place) / f"{name}.{kind}") for name in ("mail", "out"))
+            command = [sys.executable, __file__, "score", str(model), *names, str(count)]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            found, what = json.loads(output), f"score {count:,} messages, {kind} to {kind}"
+            yield Row(f"{what}: by the clock", count / found["seconds"], "rows/s")
+            yield Row(f"{what}: growth of memory", max(found["memory"]), "MB", at_most=200)
+            half = found["memory"][len(found["memory"]) // 10 :]
+            yield Row(f"{what}: growth after the first tenth", max(half) - half[0], "MB")
+
+
+def rows() -> list[Row]:
+    return [*rows_of(ROWS)]
 
 
 def to_parquet(source: Path, target: Path) -> None:
@@ -96,4 +101,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["score"]:
         score(*sys.argv[2:5], rows=int(sys.argv[5]))
     else:
-        main()
+        print(*rows_of(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS), sep="\n")

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
+from measured import Row, Times, ratio
 from torch import Tensor
 
 from kdhelpers.losses import distillation_loss, kd_loss, linear_kd_loss
 
-T, ROWS = 4.0, 128
+T, ROWS, REPEATS = 4.0, 128, 25
 WORDS, TOKENS, WIDTH, TEACHER_WIDTH = 128_000, 1_024, 256, 256
 Step = Callable[[], Tensor]
 
@@ -50,46 +51,44 @@ def seconds(step: Step, leaves: list[Tensor], calls: int, now: Callable[[], floa
     return (now() - start) / calls
 
 
-def ratios(ours: Step, plain: Step, leaves: list[Tensor], calls: int, repeats: int, threads: int) -> str:
-    times: dict[str, list[float]] = {"ours": [], "plain": []}
-    ways = {"ours": ours, "plain": plain}
-    for repeat in range(-1, repeats):  # the first warms up
-        for name in list(ways)[:: 1 if repeat % 2 else -1]:
-            taken = seconds(ways[name], leaves, calls, clock(threads))
+def ratio_row(
+    what: str, ours: Step, plain: Step, student: Tensor, calls: int, threads: int, **asked: float
+) -> Row:
+    """Forward and backward of ours over plain PyTorch's."""
+    times: Times = {"ours": [], "plain": []}
+    for repeat in range(-1, REPEATS):  # the first warms up
+        for name, step in [("ours", ours), ("plain", plain)][:: 1 if repeat % 2 else -1]:
+            taken = seconds(step, [student], calls, clock(threads))
             if repeat >= 0:
                 times[name].append(taken)
-    found = [one / other for one, other in zip(times["ours"], times["plain"], strict=True)]
-    low, middle, high = statistics.quantiles(found, n=4)
-    ours_ms, plain_ms = (1000 * statistics.median(times[name]) for name in ("ours", "plain"))
-    return f"{ours_ms:10.3f} ms  {plain_ms:10.3f} ms   {middle:5.3f} ({low:.3f} to {high:.3f})"
+    return ratio(what, times, "ours", "plain", **asked)
 
 
-def kd_table(threads: int) -> None:
-    print(f"forward and backward, {ROWS} rows            ours         plain   ratio (half of the repeats)")
+def kd_rows(threads: int) -> Iterator[Row]:
+    asked = {10: 1.05, 32_000: 0.5}
     for classes, calls in ((10, 200), (100, 100), (1_000, 20), (32_000, 1)):
         student, teacher = (3 * torch.randn(ROWS, classes) for _ in range(2))
         student.requires_grad_()
-        line = ratios(
+        yield ratio_row(
+            f"`kd_loss` / `F.kl_div` with log-targets, {ROWS} rows of {classes:,} classes",
             lambda s=student, t=teacher: kd_loss(s, t, T),
             lambda s=student, t=teacher: plain_kd(s, t),
-            [student],
+            student,
             calls,
-            repeats=25,
-            threads=threads,
+            threads,
+            at_most=asked.get(classes),
         )
-        print(f"kd_loss            {classes:7,} classes {line}")
     labels = torch.randint(0, 10, (ROWS,))
     student, teacher = (3 * torch.randn(ROWS, 10) for _ in range(2))
     student.requires_grad_()
-    line = ratios(
+    yield ratio_row(
+        f"`distillation_loss` / `F.kl_div` and `F.cross_entropy`, {ROWS} rows of 10 classes",
         lambda: distillation_loss(student, teacher, labels, T, kd_weight=0.9),
         lambda: 0.9 * plain_kd(student, teacher) + 0.1 * F.cross_entropy(student, labels),
-        [student],
+        student,
         calls=100,
-        repeats=25,
         threads=threads,
     )
-    print(f"distillation_loss       10 classes {line}")
 
 
 def linear_step(way: str) -> tuple[Step, list[Tensor]]:
@@ -123,19 +122,26 @@ def one_process(way: str, threads: int) -> None:
     print(json.dumps(dict(found, seconds=min(taken), bytes=peak_bytes() - before)))
 
 
-def linear_table(threads: int) -> None:
-    print(f"\nlast layers of {WORDS:,} words, {TOKENS:,} tokens, width {WIDTH}; a process for each")
-    results = {}
+def linear_rows(threads: int) -> Iterator[Row]:
+    """Ways take a process each, so that each has a highest memory of its own."""
+    found = {}
     for way in ("plain", "ours"):
         command = [sys.executable, __file__, "--way", way, "--threads", str(threads)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = results[way] = json.loads(output)
-        print(
-            f"{way:6} {found['seconds']:7.2f} s  {found['bytes'] / 1e6:8,.0f} MB above the weights   "
-            f"loss {found['loss']:.5f}, gradient {found['norm']:.6f}"
-        )
-    ours, plain = results["ours"], results["plain"]
-    print(f"ratio  {ours['seconds'] / plain['seconds']:7.3f}    {ours['bytes'] / plain['bytes']:8.3f}")
+        found[way] = json.loads(output)
+    ours, plain = found["ours"], found["plain"]
+    assert math.isclose(ours["loss"], plain["loss"], rel_tol=1e-4), found
+    assert math.isclose(ours["norm"], plain["norm"], rel_tol=1e-3), found
+    job = f"{TOKENS:,} tokens of {WORDS:,} words"
+    yield Row(f"memory of `linear_kd_loss`, {job}", ours["bytes"] / 1e6, "MB")
+    what = "of `linear_kd_loss` / of logits and `F.kl_div`"
+    yield Row(f"memory {what}, {job}", ours["bytes"] / plain["bytes"], at_most=1 / 6)
+    yield Row(f"time {what}, {job}", ours["seconds"] / plain["seconds"], at_most=1.0)
+
+
+def rows(threads: int = 1) -> list[Row]:
+    torch.set_num_threads(threads)
+    return [*kd_rows(threads), *linear_rows(threads)]
 
 
 def main() -> None:
@@ -143,12 +149,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--way", choices=["ours", "plain"], help="measure one way to the last layers here")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     if options.way:
+        torch.set_num_threads(options.threads)
         one_process(options.way, options.threads)
     else:
-        kd_table(options.threads)
-        linear_table(options.threads)
+        print(*rows(options.threads), sep="\n")
 
 
 if __name__ == "__main__":

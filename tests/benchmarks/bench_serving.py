@@ -22,6 +22,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from measured import Row
 
 from kdhelpers.ngrams import NgramHasher
 from kdhelpers.serving import OnnxPredictor, export_edge, export_onnx, quantize_onnx
@@ -65,46 +66,50 @@ def microseconds(call: Callable[[Sequence[str]], object], count: int) -> list[fl
     return times
 
 
-def ratio(slow: list[list[float]], quick: list[list[float]]) -> str:
+def median_ratio(what: str, slow: list[list[float]], quick: list[list[float]]) -> Row:
     ratios = [statistics.median(a) / statistics.median(b) for a, b in zip(slow, quick, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"{middle:5.1f}   (half of the rounds between {low:.1f} and {high:.1f})"
+    return Row(what, middle, half=(low, high))
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as place:
-        students = served(NgramStudent(CLASSES), Path(place) / "student")
-        teachers = served(TransformerTeacher(CLASSES), Path(place) / "teacher")
-        on_the_edge, edge_megabytes = edge(Path(place) / "edge")
-    student, teacher = students[""], teachers[""]
-    ways: dict[str, tuple[Callable[[Sequence[str]], object], int]] = {
-        "hashing alone": (NgramHasher(), STUDENT_CALLS),
-        **{f"student{name}": (model.predict, STUDENT_CALLS) for name, model in students.items()},
-        "edge artefact": (on_the_edge, STUDENT_CALLS),
-        **{f"teacher{name}": (model.predict, TEACHER_CALLS) for name, model in teachers.items()},
-    }
+def in_rounds(ways: dict[str, tuple[Callable[[Sequence[str]], object], int]]) -> dict[str, list[list[float]]]:
     times: dict[str, list[list[float]]] = {name: [] for name in ways}
     for repeat in range(-1, ROUNDS):  # the first warms up
         for name, (call, count) in ways.items():
             taken = microseconds(call, count)
             if repeat >= 0:
                 times[name].append(taken)
-    print(f"one message of {len(MESSAGES[0])} characters, one thread, {ROUNDS} rounds")
+    return times
+
+
+def rows() -> list[Row]:
+    with tempfile.TemporaryDirectory() as place:
+        students = served(NgramStudent(CLASSES), Path(place) / "student")
+        teachers = served(TransformerTeacher(CLASSES), Path(place) / "teacher")
+        on_the_edge, edge_megabytes = edge(Path(place) / "edge")
+    ways: dict[str, tuple[Callable[[Sequence[str]], object], int]] = {
+        "hashing alone": (NgramHasher(), STUDENT_CALLS),
+        **{f"student{name}": (model.predict, STUDENT_CALLS) for name, model in students.items()},
+        "edge artefact": (on_the_edge, STUDENT_CALLS),
+        **{f"teacher{name}": (model.predict, TEACHER_CALLS) for name, model in teachers.items()},
+    }
+    times, found = in_rounds(ways), []
     for name, rounds in times.items():
-        p50, p95 = np.percentile(np.concatenate(rounds), [50, 95])
-        print(f"{name:19} p50 {p50:9,.0f} µs   p95 {p95:9,.0f} µs")
+        p50, p95 = np.percentile(np.concatenate(rounds), [50, 95]) / 1e3
+        asked = 0.3 if name == "edge artefact" else None
+        found.append(Row(f"{name}, p50 of one message of {len(MESSAGES[0])} characters", p50, "ms", asked))
+        found.append(Row(f"{name}, p95", p95, "ms"))
     for slow, quick in (
         ("teacher", "student"),
         ("teacher", "teacher int8"),
         ("teacher", "teacher int8 static"),
     ):
-        print(f"{slow} / {quick:20} {ratio(times[slow], times[quick])}")
-    for name in students:
-        small, large = students[name].bytes / 1e6, teachers[name].bytes / 1e6
-        print(f"files{name}: student {small:.2f} MB, teacher {large:.2f} MB")
-    print(f"the edge artefact, scripts and all: {edge_megabytes:.2f} MB")
-    print(f"the teacher's file is {teacher.bytes / student.bytes:.1f} times the student's")
+        found.append(median_ratio(f"time of {slow} / {quick}", times[slow], times[quick]))
+    found += [Row(f"files of student{name}", model.bytes / 1e6, "MB") for name, model in students.items()]
+    found += [Row(f"files of teacher{name}", model.bytes / 1e6, "MB") for name, model in teachers.items()]
+    found.append(Row("files of the edge artefact, scripts and all", edge_megabytes, "MB", at_most=3.0))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(*rows(), sep="\n")

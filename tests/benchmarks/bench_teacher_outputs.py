@@ -1,10 +1,10 @@
 """What stored outputs cost: to record, to open, to read by id, and to train on beside plain training.
 
-    python tests/benchmarks/bench_teacher_outputs.py
+    python tests/benchmarks/bench_teacher_outputs.py [--training]
 
-Opening is measured by the clock, all else in time of the processor with one thread, so that what else runs
-on the machine matters little. Ratios of training are taken within a repeat, in turn forwards and backwards:
-to plain training, which needs no teacher, and to the same loss on a tensor that needs no looking up.
+Opening is measured by the clock, all else in time of the processor with one thread. Training on stored
+outputs is compared with plain training, which needs no teacher, and with the same loss on a tensor that needs
+no looking up. See measured.py for how ratios are taken.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
+from measured import Row, in_turn, ratio, seconds
 from torch import nn
 
 from kdhelpers.data import Split
@@ -28,77 +30,85 @@ from kdhelpers.teacher_outputs import TeacherOutputs, record_teacher
 from kdhelpers.training import distill, train
 from kdhelpers.training.batches import Batch
 
-ROWS, CLASSES, READ, BATCH, REPEATS, TRAINED = 1_000_000, 10, 200_000, 128, 9, 5_120
+ROWS, READ, REPEATS, TRAINED, BATCH, EPOCHS = 1_000_000, 200_000, 21, 2_560, 128, 2
+CLASSES, BATCHES, READS = (10, 77), (128, 512), 9
 
 
-def seconds(run: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
-    start = clock()
-    run()
-    return clock() - start
-
-
-def million() -> Split:
-    inputs = torch.randn(ROWS, CLASSES, generator=torch.Generator().manual_seed(0))
+def million(classes: int) -> Split:
+    inputs = torch.randn(ROWS, classes, generator=torch.Generator().manual_seed(0))
     return Split([f"pool-{row:06d}" for row in range(ROWS)], inputs)
 
 
-def said(what: str, value: float, unit: str, digits: int = 2) -> None:
-    print(f"{what:42} {value:12,.{digits}f} {unit}")
-
-
-def of_a_million(folder: Path) -> None:
-    split = million()
+def of_a_million(folder: Path, classes: int) -> Iterator[Row]:
+    split, what = million(classes), f"{ROWS:,} rows of {classes} classes"
     taken = seconds(lambda: record_teacher(nn.Identity(), split, folder, batch_size=4096, progress=False))
-    said(f"record {ROWS:,} rows of {CLASSES} classes", taken, "s, without the teacher's own time")
+    yield Row(f"record {what}, without the teacher's own time", taken, "s")
     times = [seconds(lambda: TeacherOutputs.open(folder), time.perf_counter) for _ in range(9)]
-    said("open", 1000 * min(times), f"ms at best, {1000 * max(times):.1f} at worst", 1)
+    yield Row(f"open {what}", 1000 * statistics.median(times), "ms")
     outputs = TeacherOutputs.open(folder)
-    said("first read, of one row", seconds(lambda: outputs.logits(split.ids[:1])), "s")
-    said("check", seconds(outputs.check), "s")
-    said("open and compare all rows", seconds(lambda: TeacherOutputs.open(folder, split=split)), "s")
-    ids = random.Random(0).sample(split.ids, READ)
-    batches = [ids[start : start + BATCH] for start in range(0, READ, BATCH)]
-    times = [seconds(lambda: [outputs.logits(batch) for batch in batches]) for _ in range(5)]
-    said(f"random reads by id, {BATCH} at a time", READ / min(times), "rows/s at best", 0)
+    first = seconds(lambda: outputs.logits(split.ids[:1]))
+    yield Row("read the first row, with all ids", first, "s")
+    compared = seconds(lambda: TeacherOutputs.open(folder, split=split))
+    yield Row(f"open {what} and compare all inputs", compared, "s")
+    yield from reads(outputs, split.ids, classes)
 
 
-def training(folder: Path) -> None:
+def read_all(outputs: TeacherOutputs, batches: list[list[str | int]]) -> None:
+    for batch in batches:
+        outputs.logits(batch)
+
+
+def reads(outputs: TeacherOutputs, known: tuple[str | int, ...], classes: int) -> Iterator[Row]:
+    ids = random.Random(0).sample(known, READ)
+    for size in BATCHES:
+        batches = [ids[start : start + size] for start in range(0, READ, size)]
+        times = in_turn({"reads": partial(read_all, outputs, batches)}, READS)["reads"]
+        low, middle, high = statistics.quantiles([READ / one for one in times], n=4)
+        what = f"random reads by id out of {ROWS:,}, {size} at a time, {classes} classes in float16"
+        yield Row(what, middle, "rows/s", at_least=1_000_000, half=(low, high))
+
+
+def training(folder: Path) -> Iterator[Row]:
     generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(0, CLASSES, (TRAINED,), generator=generator)
+    labels = torch.randint(0, 10, (TRAINED,), generator=generator)
     ids = [f"r{row}" for row in range(TRAINED)]
     split = Split(ids, torch.randn(TRAINED, 40, generator=generator), labels)
     outputs = record_teacher(seeded(SignalCNN, 1), split, folder, progress=False)
     held = outputs.logits(ids)
-    options = dict(epochs=1, batch_size=BATCH, progress=False, device="cpu")
+    options = dict(epochs=EPOCHS, batch_size=BATCH, progress=False, device="cpu")
 
     def by_row(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         return distillation_loss(logits, held[batch.rows], batch.labels)
 
-    ways: dict[str, Callable[[], object]] = {
-        "plain": lambda: train(seeded(SignalCNN, 0), split, **options),
-        "by row": lambda: train(seeded(SignalCNN, 0), split, by_row, **options),
-        "stored": lambda: distill(seeded(SignalCNN, 0), split, outputs, **options),
-    }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for repeat in range(-1, REPEATS):  # the first warms up
-        for name in list(ways)[:: 1 if repeat % 2 else -1]:
-            taken = seconds(ways[name])
-            if repeat >= 0:
-                times[name].append(taken)
-    said(f"plain epoch of {TRAINED:,} rows, SignalCNN", statistics.median(times["plain"]), "s")
-    for to, words in (("plain", "plain training"), ("by row", "the same loss on a tensor in memory")):
-        ratios = [one / other for one, other in zip(times["stored"], times[to], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        print(f"stored outputs / {words}: {middle:.3f} (half of the repeats from {low:.3f} to {high:.3f})")
+    times = in_turn(
+        {
+            "plain": lambda: train(seeded(SignalCNN, 0), split, **options),
+            "by row": lambda: train(seeded(SignalCNN, 0), split, by_row, **options),
+            "stored": lambda: distill(seeded(SignalCNN, 0), split, outputs, **options),
+        },
+        REPEATS,
+    )
+    job = f"SignalCNN, batches of {BATCH}"
+    steps = EPOCHS * -(-TRAINED // BATCH)
+    yield Row(
+        f"a step of plain training on labels, {job}", 1000 * statistics.median(times["plain"]) / steps, "ms"
+    )
+    yield ratio(f"`distill` on stored outputs / plain training, {job}", times, "stored", "plain", at_most=1.1)
+    yield ratio(
+        "`distill` on stored outputs / the same loss on a tensor in memory", times, "stored", "by row"
+    )
 
 
-def main() -> None:
+def rows() -> list[Row]:
     torch.set_num_threads(1)
+    found: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         if "--training" not in sys.argv:
-            of_a_million(Path(folder) / "million")
-        training(Path(folder) / "trained")
+            for classes in CLASSES:
+                found += of_a_million(Path(folder) / f"million of {classes}", classes)
+        found += training(Path(folder) / "trained")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(*rows(), sep="\n")
