@@ -167,6 +167,11 @@ def test_what_lies_close_together_has_a_shape_all_the_same() -> None:
     student, teacher = logits(5, 4, seed=1), logits(5, 4, seed=2)
     close, expected = standardized_kd_loss(student + 1e8, teacher), standardized_kd_loss(student, teacher)
     torch.testing.assert_close(close, expected, rtol=1e-6, atol=0)
+    # A row is held to its own size, whatever stands in the others.
+    student[0], student[1] = student[0] * 1e12, student[1] / 1e4
+    alone = standardized_kd_loss(student[1:2], teacher[1:2])
+    torch.testing.assert_close(standardized_kd_loss(student, teacher, reduction="none")[1], alone)
+    assert student.std(1)[1] < 1e-3
 
 
 @pytest.mark.parametrize("constant", [0.1, 1000.1, 12345.6])
