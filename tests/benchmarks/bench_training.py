@@ -1,4 +1,4 @@
-"""What `train` costs beside the same loop in bare PyTorch, and `train_many` beside one `train`.
+"""What `train` costs beside the same loop in bare PyTorch.
 
     python tests/benchmarks/bench_training.py
 
@@ -16,9 +16,9 @@ from measured import Row, in_turn, ratio
 from kdhelpers.data import Split
 from kdhelpers.models import SignalCNN
 from kdhelpers.seeding import seeded
-from kdhelpers.training import train, train_many
+from kdhelpers.training import train
 
-ROWS, BATCH, EPOCHS, REPEATS, REPLICAS = 2_560, 128, 2, 21, 5
+ROWS, BATCH, EPOCHS, REPEATS = 2_560, 128, 2, 21
 JOB = f"SignalCNN(25), batches of {BATCH}"
 
 
@@ -57,14 +57,12 @@ def rows() -> list[Row]:
         {
             "bare": lambda: bare(models(1)[0], split),
             "train": lambda: train(models(1)[0], split, **options),
-            "many": lambda: train_many(models(REPLICAS), split, seeds=range(REPLICAS), **options),
         },
         REPEATS,
     )
     return [
         Row(f"a step of a bare loop, {JOB}", 1000 * statistics.median(times["bare"]) / steps, "ms"),
         ratio(f"`train` / a bare loop, {JOB}", times, "train", "bare", at_most=1.05),
-        ratio(f"`train_many` of {REPLICAS} models / one `train`, {JOB}", times, "many", "train", at_most=2.5),
     ]
 
 

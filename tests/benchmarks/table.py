@@ -30,6 +30,7 @@ PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 PARTS = {
     "losses": "Losses",
     "training": "Training",
+    "many": "Several models at once",
     "peers": "Training beside torchdistill",
     "teacher_outputs": "Stored outputs of a teacher",
     "serving": "Serving",
