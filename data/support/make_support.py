@@ -42,6 +42,7 @@ LATER = {
     "device_setup": 120, "app_faults": 105, "recordings": 65, "integrations": 60,
     "delivery": 50, "how_to": 75, "feedback": 25, "solar": 80,
 }  # fmt: skip
+SPLITS = ("labelled", "validation", "test", "next_quarter", "pool", "security_audit", "new_product")
 LABELLED, RARE_LABELLED = 40, 20
 # Most customers say what the matter is; the others leave it to the reader to find out.
 DIRECT_SHARE = 0.9
@@ -96,12 +97,7 @@ def _cores_of(path: Path) -> Iterator[Core]:
 
 def split_cores(cores: list[Core]) -> dict[str, list[Core]]:
     """Which messages each split is made of; none is in two."""
-    splits: dict[str, list[Core]] = {
-        name: []
-        for name in (
-            "labelled", "validation", "test", "next_quarter", "pool", "security_audit", "new_product",
-        )  # fmt: skip
-    }
+    splits: dict[str, list[Core]] = {name: [] for name in SPLITS}
     for queue in TRAFFIC:
         own = [core for core in cores if core.queue == queue]
         random.Random(f"{SEED}/split/{queue}").shuffle(own)
