@@ -19,7 +19,7 @@ widths = pytest.mark.parametrize("width", [3, 128, 129, 300])
 
 @pytest.fixture(params=[1, 600, 2**16], ids=lambda size: f"chunk {size}")
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setitem(fused._CHUNK, "cpu", request.param)
+    monkeypatch.setattr(fused, "_CHUNK", request.param)
     return request.param
 
 

@@ -18,8 +18,8 @@ from kdhelpers.losses.checks import is_traced
 from kdhelpers.losses.row_losses import kl_rows
 
 _SHORT_ROW = 128
-# Numbers a chunk: on a processor a few of them fit the cache, elsewhere they keep it busy.
-_CHUNK = {"cpu": 2**16}
+# Numbers a chunk: on a processor, for each thread, a few of them fit its cache; elsewhere they keep it busy.
+_CHUNK = 2**16
 _CHUNK_ELSEWHERE = 2**25
 
 
@@ -97,7 +97,8 @@ def kl_and_gradient(
 
 def _by_chunks(student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None) -> Tensor:
     width = student.shape[-1]
-    step = max(1, _CHUNK.get(student.device.type, _CHUNK_ELSEWHERE) // width)
+    numbers = torch.get_num_threads() * _CHUNK if student.device.type == "cpu" else _CHUNK_ELSEWHERE
+    step = max(1, numbers // width)
     if width <= _SHORT_ROW and student.numel() <= step * width:
         return _short(student, teacher, temperature, gradient)
     students, teachers = student.reshape(-1, width).split(step), teacher.reshape(-1, width).split(step)
