@@ -10,7 +10,7 @@ from .parts import class_parts, gaps_to_rest, paired_gaps, slice_parts
 from .planning import rows_to_tell
 from .prediction import TeacherLogits, predict_logits
 from .report import Report, evaluate
-from .significance import fisher_p, holm, mcnemar_p, unpaired_shares
+from .significance import fisher_p, holm, mcnemar_p, unpaired_difference, unpaired_shares
 
 __all__ = [
     "Difference",
@@ -41,6 +41,7 @@ __all__ = [
     "rows_to_tell",
     "slice_parts",
     "t_quantile",
+    "unpaired_difference",
     "unpaired_shares",
     "wilson",
 ]

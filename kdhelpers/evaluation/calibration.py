@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.checks import NO_LABEL
 from ..data.display import html_table
 from .intervals import Estimate, mean_interval
-from .metrics import share
+from .metrics import confidence_bins, share
 from .report import Report
 
 
@@ -103,8 +103,7 @@ def reliability(report: Report, *, bins: int = 10) -> Reliability:
     if bins < 1:
         raise ValueError(f"bins is {bins}: give 1 or more ranges.")
     confidence, right = report.confidence.double().numpy(), report.correct.numpy()
-    # A probability may exceed 1 by rounding; ranges are open at the left.
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    place = confidence_bins(confidence, bins)
     found = [
         Bin(at / bins, (at + 1) / bins, float(confidence[place == at].mean()), share(right[place == at]))
         for at in np.unique(place).tolist()

@@ -76,9 +76,18 @@ def calibration_error(confidence: Numbers, correct: NDArray[np.bool_]) -> Estima
         >>> print(f"{calibration_error(np.array([0.9, 0.9]), np.array([True, False])):.2f}")
         0.40 [0.00, 0.82]
     """
+    return bootstrap_ece(correct - confidence, confidence_bins(confidence, BINS))
+
+
+def confidence_bins(confidence: Numbers, bins: int) -> Classes:
+    """The bin of each row's confidence (n,), of so many of equal width, open at the left.
+
+    Example:
+        >>> confidence_bins(np.array([0.0, 0.5, 0.51, 1.0]), bins=2)
+        array([0, 0, 1, 1])
+    """
     # A probability may exceed 1 by rounding.
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return bootstrap_ece(correct - confidence, bins)
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def share(hits: NDArray[np.bool_]) -> Estimate:

@@ -38,11 +38,27 @@ def unpaired_shares(
         >>> print(unpaired_shares(56, 70, 48, 80))
         20.0% [5.2, 33.4]
     """
-    a, b = wilson(successes, n, confidence), wilson(other_successes, other_n, confidence)
-    below = math.hypot(a.value - a.low, b.high - b.value)
-    above = math.hypot(a.high - a.value, b.value - b.low)
-    gap = a.value - b.value
-    return Estimate(gap, max(gap - below, -1.0), min(gap + above, 1.0), n + other_n)
+    return unpaired_difference(wilson(successes, n, confidence), wilson(other_successes, other_n, confidence))
+
+
+def unpaired_difference(first: Estimate, other: Estimate) -> Estimate:
+    """The same from two shares that were estimated before, with the interval of their level.
+
+    Args:
+        first: A share with Wilson's interval.
+        other: The same, of other rows.
+
+    Returns:
+        First minus other, from -1 to 1; its n counts both.
+
+    Example:
+        >>> print(unpaired_difference(wilson(56, 70), wilson(48, 80)))
+        20.0% [5.2, 33.4]
+    """
+    below = math.hypot(first.value - first.low, other.high - other.value)
+    above = math.hypot(first.high - first.value, other.value - other.low)
+    gap = first.value - other.value
+    return Estimate(gap, max(gap - below, -1.0), min(gap + above, 1.0), first.n + other.n)
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:

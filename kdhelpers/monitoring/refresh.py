@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..evaluation import Estimate
+from ..evaluation import Estimate, unpaired_difference
 from .checks import checked_amount
 
 
@@ -51,10 +51,7 @@ def accuracy_lost(before: Estimate, now: Estimate) -> Estimate:
         >>> print(accuracy_lost(wilson(640, 1000), wilson(110, 200)))
         9.0% [1.6, 16.5]
     """
-    value = before.value - now.value
-    down = math.hypot(before.value - before.low, now.high - now.value)
-    up = math.hypot(before.high - before.value, now.value - now.low)
-    return Estimate(value, value - down, value + up, before.n + now.n)
+    return unpaired_difference(before, now)
 
 
 def refresh_decision(
