@@ -19,10 +19,12 @@ from kdhelpers.losses.standardized import dist_loss, standardized_kd_loss
 from kdhelpers.losses.taps import tap_layers
 from kdhelpers.losses.targets import dkd_loss, nkd_loss
 from kdhelpers.losses.topk import topk_kd_loss
+from kdhelpers.losses.with_features import WithFeatures
 
 __all__ = [
     "EmbeddingMemory",
     "Projector",
+    "WithFeatures",
     "WithProjectors",
     "answer_mask",
     "attention_transfer_loss",
