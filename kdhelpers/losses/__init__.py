@@ -1,6 +1,7 @@
 """Distillation losses: pure functions on tensors, summed over classes, averaged over rows."""
 
 from kdhelpers.losses.contrastive import EmbeddingMemory, contrastive_loss
+from kdhelpers.losses.ensembles import ensemble_logits
 from kdhelpers.losses.features import attention_transfer_loss, hint_loss
 from kdhelpers.losses.linear import linear_kd_loss
 from kdhelpers.losses.logits import (
@@ -32,6 +33,7 @@ __all__ = [
     "dist_loss",
     "distillation_loss",
     "dkd_loss",
+    "ensemble_logits",
     "hint_loss",
     "js_divergence_loss",
     "kd_loss",
