@@ -3,9 +3,17 @@
 import os
 import tempfile
 
+import pytest
+
 # One thread: small models gain nothing from a second, and lose much when another run shares the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["KDHELPERS_WIDGETS"] = "0"
 
 _study = tempfile.TemporaryDirectory(prefix="kdhelpers-study-")
 os.environ.setdefault("KDHELPERS_STATE", _study.name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that install gigabytes are there only for those who ask for them by their marker."""
+    if "colab" not in config.getoption("markexpr"):
+        items[:] = [item for item in items if item.get_closest_marker("colab") is None]
