@@ -21,7 +21,7 @@ GROUPS = {
     "Teaching": ["teacher_outputs", "losses", "training"],
     "Judging": ["evaluation", "costs", "contract", "tradeoffs"],
     "After release": ["serving", "monitoring"],
-    "For lessons": ["claims", "study", "plotting", "doctor"],
+    "For lessons, and at the command line": ["claims", "study", "plotting", "doctor", "cli"],
 }
 REST = "Small rooms that the others use"
 # Parts of the navigation, each with a page of its own.
@@ -134,7 +134,7 @@ def _write_modules(folder: Path) -> None:
 
 def _is_public(path: Path) -> bool:
     is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
-    return is_module and not path.name.startswith("_") and path.stem != "cli"
+    return is_module and not path.name.startswith("_")
 
 
 def offered(module: ModuleType) -> list[str]:

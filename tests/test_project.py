@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -77,11 +78,18 @@ def test_conda_gets_the_ranges_that_pip_gets() -> None:
     assert found == ranges([*PROJECT["dependencies"], *EXTRAS["course"], *OF_COURSE, *EXTRAS["lab"]])
 
 
+def test_binder_gets_what_conda_gets_without_a_gpu() -> None:
+    binder = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text(encoding="utf-8"))
+    text = json.dumps(ENVIRONMENT).replace('"pytorch>', '"pytorch-cpu>').replace(', "-e ."', "")
+    assert binder == json.loads(text)
+    assert "pip install --no-deps --editable ." in (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
+
+
 def test_the_oldest_job_installs_every_lower_bound() -> None:
     lines = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
     oldest = ranges([line for line in lines if not line.startswith("#")])
     of_course = [*EXTRAS["course"], *OF_COURSE]
-    of_tests = [*EXTRAS["lab"], *EXTRAS["accelerate"], *EXTRAS["test"]]
+    of_tests = [*EXTRAS["lab"], *EXTRAS["accelerate"], *EXTRAS["site"], *EXTRAS["test"]]
     stated = ranges([*PROJECT["dependencies"], *of_course, *of_tests])
     linters = {"ruff", "mypy"}  # Their findings differ by version: the newest decide.
     assert oldest.keys() == stated.keys() - linters
@@ -104,12 +112,19 @@ def test_the_address_is_the_same_everywhere() -> None:
     assert citation["repository-code"] == lessons.address()
     assert f'pip install "kdhelpers @ git+{lessons.address()}@v{lessons.version()}"' in README
     owner_and_name = lessons.address().removeprefix("https://github.com/")
+    assert f"https://mybinder.org/v2/gh/{owner_and_name}/v{lessons.version()}?" in README
     for path in (path for path in committed_files() if path.suffix in (".md", ".ipynb", ".yml", ".cff")):
         text = path.read_text(encoding="utf-8")
         for found in re.findall(r"github(?:\.com)?/([\w.-]+/kdhelpers)\b", text):
             assert found == owner_and_name, path.name
         for tag in re.findall(r"(?:kdhelpers@|/kdhelpers/blob/)v([\w.]+\w)", text):
             assert tag == lessons.version(), path.name
+
+
+def test_one_axe_looks_at_the_book() -> None:
+    places = (".github/workflows/ci.yml", "scripts/check_book.py")
+    named = [re.findall(r"axe-core@([\d.]+)", (ROOT / place).read_text(encoding="utf-8")) for place in places]
+    assert named[0] == named[1] != []
 
 
 # --- the README
