@@ -127,10 +127,12 @@ def test_the_rows_for_calibration_follow_the_root():
         "not enough data",
         "about 4,000 rows would decide it, if as measured",
     )
+    assert (above.asked, above.measured, above.low, above.high, above.n) == (0.08, 0.06, 0.05, 0.10, 1000)
     below = judge_ece(0.08, Estimate(0.10, 0.06, 0.11, 1000))
     assert below.note == "about 4,000 rows would decide it, if as measured"
     assert judge_ece(0.08, Estimate(0.08, 0.06, 0.11, 1000)).note.startswith("many thousands")
     assert judge_ece(0.08, Estimate(0.2, 0.1, 0.3, 50)).note == "at least 2 points too high"
+    assert judge_ece(0.08, Estimate(0.02, 0.0, 0.08, 50)).note == ""
 
 
 def test_one_class_needs_no_wider_interval():
@@ -162,6 +164,11 @@ def test_the_lowest_recall_fails_by_name():
     assert clause.name == "lowest recall (a)"
     assert clause.note.startswith("a is at least 6")
     assert clause.note.endswith("too low; 1 more class is too low as well")
+    three = judge_lowest(0.8, {"a": wilson(10, 100), "b": wilson(30, 100), "c": wilson(20, 100)})
+    assert three.note.endswith("too low; 2 more classes are too low as well")
+    # By how sure it is to be too low, not by name.
+    turned = judge_lowest(0.8, {"a": wilson(30, 100), "b": wilson(10, 100)})
+    assert turned.note.startswith("b is at least 6")
 
 
 def test_a_class_that_is_not_the_lowest_may_be_the_one_shown_to_fail():
@@ -181,6 +188,10 @@ def test_a_class_without_rows_can_neither_pass_nor_hide_a_failure():
     assert clause.high == pytest.approx(wilson(99, 100).high)
     nothing = judge_lowest(0.5, {"a": None})
     assert (nothing.outcome, nothing.name, nothing.n) == ("not enough data", "lowest recall", 0)
+    assert nothing.note == "no rows"
+    several = judge_lowest(0.5, {"a": wilson(99, 100), "b": None, "c": None, "d": None})
+    assert several.note == "no rows of b; 2 more classes are without rows"
+    assert judge_lowest(0.5, {"a": wilson(99, 100)}).note == ""
 
 
 def test_the_lowest_of_many_does_not_fail_by_chance():
@@ -216,7 +227,14 @@ def test_costs_are_compared_as_they_are():
     assert judge_cost("bytes", 0, 3, "bytes").note == ""
     assert judge_cost("cost per million", 1, math.inf, "").outcome == "fail"
     unknown = judge_cost("latency p95", 2, math.nan, "ms")
-    assert (unknown.outcome, unknown.note) == ("not enough data", "not measured")
+    assert (unknown.name, unknown.outcome, unknown.note) == ("latency p95", "not enough data", "not measured")
+    assert (unknown.asked, unknown.measured, unknown.n, unknown.floor, unknown.unit) == (
+        2,
+        None,
+        None,
+        False,
+        "ms",
+    )
 
 
 @pytest.mark.parametrize("tiny", [5e-324, 1e-200, 1e-17])

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
 from kdhelpers.contract import Clause, Verdict, write_page
 from kdhelpers.contract.page import sentence, to_html, to_markdown
+from kdhelpers.contract.verdict import HEADER
 
 PASSES = Clause("accuracy", 0.7, 0.74, 0.71, 0.77, 900, "pass")
 FAILS = Clause("latency p95", 2.0, 3.0, None, None, None, "fail", False, "ms", "1.5 times what is asked")
@@ -61,12 +63,34 @@ def test_clauses_are_grouped_by_what_they_mean_and_those_that_fail_come_first():
     places = [page.index(part) for part in order]
     assert places == sorted(places)
     assert "What fails" not in text_of(to_html(Verdict("", (PASSES,))))
+    shown = "What has not been shown yet " + " ".join(map(sentence, (OPEN, MISSING))) + " What holds"
+    assert shown in page
 
 
 def test_sentences_hold_all_numbers():
     assert sentence(PASSES) == "accuracy: 74.0% on 900 rows, [71.0, 77.0]; asked was ≥ 70.0%."
     assert sentence(FAILS) == "latency p95: 3.00 ms; asked was ≤ 2.00 ms (1.5 times what is asked)."
     assert sentence(MISSING) == "accuracy on short: nothing measured; asked was ≥ 60.0% (no rows)."
+
+
+def test_all_clauses_stand_in_a_table_below():
+    verdict = Verdict("Routing", (PASSES, FAILS, OPEN))
+    html = to_html(verdict)
+    table = html[html.index("<h2>All clauses</h2>") :]
+    assert table.count("<tr>") == 1 + len(verdict.clauses)
+    for cell in (*HEADER, "≥ 70.0%", "[71.0, 77.0]", "900", "3.00 ms", "about 90 rows would do"):
+        assert cell in text_of(table[table.index("<table") : table.index("</table>") + len("</table>")])
+    assert verdict.to_markdown() in to_markdown(verdict)
+
+
+def test_markdown_parts_stand_apart():
+    # A list or table that follows its heading or paragraph without an empty line is no list or table.
+    lines = to_markdown(Verdict("Routing", (PASSES, FAILS)), notes=["one", "two"]).splitlines()
+    kinds = [line[:1] if line.startswith(("- ", "| ", "|:")) else line for line in lines]
+    for before, after in pairwise(kinds):
+        assert "" in (before, after) or before == after in ("-", "|")
+    assert [line for line in lines if line in ("one", "two")] == ["one", "two"]
+    assert not [line for line in lines if line != line.strip()]
 
 
 def test_names_and_notes_mean_nothing_to_a_browser_or_to_markdown():
@@ -93,3 +117,5 @@ def test_it_is_written_by_the_ending_of_its_name(tmp_path):
     assert write_page(verdict, tmp_path / "a.md").read_text(encoding="utf-8") == to_markdown(verdict)
     with pytest.raises(ValueError, match=r"a\.pdf ends in \.pdf: name a page \.html or \.md"):
         write_page(verdict, tmp_path / "a.pdf")
+    with pytest.raises(ValueError, match=r"^verdict ends in nothing: name a page \.html or \.md"):
+        write_page(verdict, tmp_path / "verdict")

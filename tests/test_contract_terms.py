@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -142,6 +143,8 @@ def test_a_contract_keeps_what_it_was_given():
         ({"name": "Support"}, ValueError, "asks for nothing"),
         ({"price_per_hour": 1}, ValueError, "asks for nothing"),
         ({"accuracy": 85}, ValueError, r"^accuracy is 85, .* give a share such as 0\.85\.$"),
+        ({"accuracy": 100}, ValueError, r"^accuracy is 100, .* give a share such as 1\.$"),
+        ({"accuracy": 101}, ValueError, r"^accuracy is 101, .* such as 0\.85\.$"),
         ({"slices": {"multi": 60}}, ValueError, r"^slices\.multi is 60, .* such as 0\.6\.$"),
         ({"classes": {3: 1.5}}, ValueError, r"^classes\.3 is 1\.5, but shares go from 0 to 1"),
         ({"ece": 8}, ValueError, r"^ece is 8, .* such as 0\.08\.$"),
@@ -205,6 +208,11 @@ def test_what_cannot_be_checked_is_refused(measured, asked, given, sentence):
     assert "\n" not in str(caught.value)
 
 
+def test_a_report_without_slices_is_said_to_have_none():
+    with pytest.raises(ValueError, match="which the report does not have: it has none; if it only"):
+        Contract(slices={"multi": 0.5}).check(report(RECALLS))
+
+
 def test_agreement_needs_a_teacher():
     with pytest.raises(
         ValueError, match="agreement with the teacher, but the report has none: evaluate with"
@@ -241,3 +249,4 @@ def test_a_class_asked_for_alone_is_not_widened(measured):
     (clause,) = Contract(classes={"security": 0.4}).check(measured).clauses
     plain = wilson(12, 20)
     assert (clause.low, clause.high) == (plain.low, plain.high)
+    assert re.fullmatch(r"about \d+ rows of security would decide it, if as measured", clause.note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -114,11 +115,14 @@ def test_files_of_windows_editors_are_read(write):
         ),
         ("accuracy = 0.7\nece 0.1", ValueError, r"^contract\.toml is no valid TOML in line 2: .*; correct"),
         ("accuracy = 0.7\naccuracy = 0.8", ValueError, "no valid TOML in line 2"),
+        ("ece 0.1\naccuracy = 0.7\nbytes = 5", ValueError, "no valid TOML in line 1"),
         ("name = 'x'\n\nslices = [1", ValueError, "no valid TOML in line 3"),
+        ("slices = [1", ValueError, "no valid TOML in line 1"),
         ("accuracy = 70%", ValueError, "no valid TOML in line 1"),
         ("accuracy = 0.7\nname = 'a\0b'", ValueError, "no valid TOML in line 2"),
         ("name = '" + "[" * 10 + "'\nece = " + "[" * 100_000, ValueError, "no valid TOML in line 2"),
         ("accuracy = 0.7\nname = 'Büro'".encode("latin-1"), ValueError, "is not UTF-8 in line 2: save it"),
+        ("\nname = 'Büro'".encode("latin-1"), ValueError, "is not UTF-8 in line 2: save it"),
         (FULL.encode("utf-16"), ValueError, "is not UTF-8 in line 1"),
     ],
     ids=lambda value: (
@@ -130,6 +134,13 @@ def test_a_file_that_says_no_contract_is_refused(write, content, kind, sentence)
         Contract.from_toml(write(content))
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_is_answered_with_all_that_are_known(write):
+    with pytest.raises(ValueError, match="zzz") as caught:
+        Contract.from_toml(write("zzz = 1"))
+    listed = str(caught.value).partition(": use ")[2].removesuffix(".").replace(" or ", ", ").split(", ")
+    assert sorted(listed) == sorted(field.name for field in fields(Contract))
 
 
 def test_files_that_are_not_there_are_named(tmp_path):

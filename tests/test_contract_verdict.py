@@ -73,8 +73,15 @@ def test_columns_stand_below_each_other(name):
     assert max(map(_width, lines)) < 130
 
 
+@pytest.mark.parametrize("length", [59, 60, 61, 300])
+def test_a_name_takes_sixty_columns_at_most(length):
+    shown = str(Verdict("", (share("x" * length),))).splitlines()[-1].split()[0]
+    assert shown == ("x" * length if length <= 60 else "x" * 59 + "…")
+
+
 def test_widths_are_those_on_a_screen():
-    assert [_width(text) for text in ("ab", "简体", "🙂", "e\u0301", "")] == [2, 4, 2, 1, 0]
+    widths = {"ab": 2, "简体": 4, "🙂": 2, "e\u0301": 1, "a\u200bb": 2, "a\u20dd": 1, "": 0}
+    assert {text: _width(text) for text in widths} == widths
 
 
 def test_lines_hold_their_reason():
