@@ -36,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "data": BASE,
     "losses": DATA,
     "models": DATA,
+    "language": DATA,
     "text": DATA,
     "costs": DATA,
     "evaluation": DATA,
@@ -48,6 +49,18 @@ ARROWS: dict[str, set[str]] = {
     "claims": SHOWN,
     "study": SHOWN,
     "plotting": SHOWN | {"evaluation"},
+    "own_data": DATA
+    | {
+        "losses",
+        "text",
+        "evaluation",
+        "teacher_outputs",
+        "training",
+        "costs",
+        "contract",
+        "serving",
+        "plotting",
+    },
 }
 ANYTHING = {"__init__", "doctor", "cli"}
 CORE = {"torch", "numpy", "safetensors", "tqdm"} | set(sys.stdlib_module_names)

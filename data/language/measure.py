@@ -1,0 +1,154 @@
+"""Train the students of lesson 10's table, each from several seeds, and write results.csv.
+
+    python data/language/measure.py
+
+Every student has the same size, and those of one seed the same start and order of rows. A method whose rows are
+there already is not trained again. "seconds" is processor time of one student, with what it asked of the teacher.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdhelpers.data import Split
+from kdhelpers.files import write_whole
+from kdhelpers.language import (
+    ANSWER,
+    ARITHMETIC,
+    PROMPT,
+    CausalTransformer,
+    answer_of,
+    draw_problems,
+    generate,
+    load_language_teacher,
+    load_taught,
+    trace_of,
+)
+from kdhelpers.losses import answer_mask, js_divergence_loss, kd_loss, reverse_kl_loss, token_kd_loss
+from kdhelpers.seeding import generator, seeded
+from kdhelpers.training import train_many
+
+RESULTS = Path(__file__).with_name("results.csv")
+LENGTHS, TESTED = (3, 4, 5, 6), 300
+BATCH, RATE, FEW = 96, 5e-3, 300
+LENGTH = PROMPT + ANSWER
+TEACHER, POOL = load_language_teacher(), load_taught()
+EPOCHS = {len(POOL): 6, FEW: 95}  # as many steps, within three, from few rows as from many
+
+
+def student(seed: int) -> CausalTransformer:
+    return seeded(lambda: CausalTransformer(len(ARITHMETIC), LENGTH, width=48, layers=1, heads=4), seed)
+
+
+def rows(traces: bool, count: int | None = None) -> Split:
+    """Prompts with what the teacher wrote: all of its trace, or the answer alone."""
+    texts = [prompt + (trace if traces else trace[-1]) for prompt, trace in POOL[:count]]
+    return Split(range(len(texts)), ARITHMETIC.encode(texts, LENGTH))
+
+
+def answers_of(tokens: Tensor) -> Tensor:
+    return answer_mask(tokens, PROMPT, ARITHMETIC.end_token)[:, 1:]
+
+
+def cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:
+    mask = answers_of(tokens)
+    return F.cross_entropy(logits[:, :-1][mask], tokens[:, 1:][mask])
+
+
+def trained(seeds: range, split: Split, divergence: Callable[..., Tensor] | None = None, epochs: int = 0) -> list:
+    """Students of several seeds side by side: by cross-entropy, or by a divergence from the teacher's logits."""
+    students = [student(seed) for seed in seeds]
+    if divergence is None:
+        loss = lambda logits, batch: cross_entropy(logits, batch.inputs)  # noqa: E731
+    else:
+        with torch.no_grad():
+            taught = torch.cat([TEACHER(part)[:, PROMPT - 1 : -1] for part in split.inputs.split(500)])
+
+        def loss(logits: Tensor, batch) -> Tensor:
+            mask = answers_of(batch.inputs)[:, PROMPT - 1 :]
+            return token_kd_loss(logits[:, PROMPT - 1 : -1], taught[batch.rows], mask, divergence)
+
+    settings = dict(batch_size=BATCH, learning_rate=RATE, schedule="one-cycle", progress=False)
+    train_many(students, split, loss, seeds=list(seeds), epochs=epochs or EPOCHS[len(split)], **settings)
+    return students
+
+
+def further(seeds: range, on_policy: bool, steps: int = 100) -> list:
+    """Half-trained students go on: with the teacher's traces, or with their own, scored by the teacher."""
+    students = trained(seeds, rows(traces=True), epochs=3)
+    for seed, model in zip(seeds, students, strict=True):
+        tokens, random = rows(traces=True).inputs, generator(1_000 + seed)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
+        for chosen in torch.randint(len(tokens), (steps, BATCH), generator=generator(seed)):
+            if on_policy:
+                value = on_policy_loss(model, tokens[chosen, :PROMPT], random)
+            else:
+                value = cross_entropy(model(tokens[chosen]), tokens[chosen])
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+    return students
+
+
+def on_policy_loss(model: CausalTransformer, prompts: Tensor, random: torch.Generator) -> Tensor:
+    end = ARITHMETIC.end_token
+    written = generate(model, prompts, ANSWER, end_token=end, temperature=1.0, random=random)
+    with torch.no_grad():
+        taught = TEACHER(written)
+    own = model(written)
+    return token_kd_loss(own[:, :-1], taught[:, :-1], answers_of(written), reverse_kl_loss)
+
+
+METHODS: dict[str, tuple[int, Callable[[range], list]]] = {
+    "6,000 traces": (10, lambda seeds: trained(seeds, rows(traces=True))),
+    "6,000 answers": (10, lambda seeds: trained(seeds, rows(traces=False))),
+    "half-trained": (5, lambda seeds: trained(seeds, rows(traces=True), epochs=3)),
+    "half, then on-policy": (5, partial(further, on_policy=True)),
+    "half, then traces": (5, partial(further, on_policy=False)),
+    "forward KL": (5, lambda seeds: trained(seeds, rows(traces=True), kd_loss)),
+    "reverse KL": (5, lambda seeds: trained(seeds, rows(traces=True), reverse_kl_loss)),
+    "300 traces": (5, lambda seeds: trained(seeds, rows(True, FEW))),
+    "300 answers": (5, lambda seeds: trained(seeds, rows(False, FEW))),
+    "JSD": (5, lambda seeds: trained(seeds, rows(traces=True), js_divergence_loss)),
+}
+
+
+def accuracies(model: CausalTransformer) -> list[float]:
+    """The share of right last values, by length."""
+    shares = []
+    for length in LENGTHS:
+        prompts = draw_problems(500, [length], seed=10_000 + length)[:TESTED]
+        tokens = generate(model, ARITHMETIC.encode(prompts), ANSWER, end_token=ARITHMETIC.end_token)
+        written = ARITHMETIC.decode(tokens[:, PROMPT:])
+        right = [answer_of(text) == trace_of(p)[-1] for p, text in zip(prompts, written, strict=True)]
+        shares.append(sum(right) / TESTED)
+    return shares
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    header = ["method", "seed", "seconds", *(f"length {length}" for length in LENGTHS)]
+    lines = list(csv.reader(RESULTS.open(encoding="utf-8")))[1:] if RESULTS.exists() else []
+    for method, (count, make) in METHODS.items():
+        if any(line[0] == method for line in lines):
+            continue
+        start = time.process_time()
+        students = make(range(count))
+        seconds = (time.process_time() - start) / count
+        for seed, model in enumerate(students):
+            lines.append([method, seed, f"{seconds:.1f}", *(f"{share:.4f}" for share in accuracies(model))])
+        print(*lines[-count:], sep="\n", flush=True)
+        text = "\n".join(",".join(f'"{x}"' if "," in str(x) else str(x) for x in line) for line in [header, *lines])
+        write_whole(RESULTS, text + "\n")
+
+
+if __name__ == "__main__":
+    main()
