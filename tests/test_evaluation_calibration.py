@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -96,6 +97,24 @@ def test_bad_input_gets_one_sentence():
 
 
 def test_tables_say_the_verdict():
-    found = reliability(report_of(*drawn(600, 3.0, seed=1)))
+    report = report_of(*drawn(600, 3.0, seed=1))
+    found = reliability(report)
     assert "overconfident" in repr(found)
-    assert "overconfident" in found._repr_html_()
+    shown = found._repr_html_()
+    assert "overconfident" in shown
+    assert re.findall("<th scope='col'.*?>(.*?)</th>", shown) == [
+        "confidence",
+        "mean confidence",
+        "accuracy",
+        "rows",
+    ]
+    last = found.bins[-1]
+    cells = ["90% to 100%", f"{last.confidence:.1%}", str(last.accuracy), str(last.accuracy.n)]
+    assert all(f">{cell}</t" in shown for cell in cells)
+
+
+def test_ten_ranges_are_shown_if_nothing_else_is_asked_for():
+    report = report_of(*drawn(600, 1.0, seed=1))
+    assert [one.low for one in reliability(report).bins] == [
+        one.low for one in reliability(report, bins=10).bins
+    ]

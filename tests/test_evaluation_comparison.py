@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -126,9 +127,10 @@ def test_a_difference_writes_itself():
     assert f"{gain:.2f}" == f"{gain:+.2f}" == "+0.15 [-0.02, +0.30]"
     assert str(compare([1.0, 2.0], [0.5, 1.5])) == "+0.500 [+0.500, +0.500]"
     html = gain._repr_html_()
-    assert "no evidence" in html
-    assert "+15.2 points" in html
-    assert "5 seeds" in html
+    header = re.findall("<th scope='col'.*?>(.*?)</th>", html)
+    assert header == ["verdict", "difference", "95% interval", "pairs"]
+    for cell in ("no evidence", "+15.2 points", "[-2.1, +30.0]", "5 seeds"):
+        assert f">{cell}</t" in html
 
 
 def test_other_rows_are_compared_unpaired():
@@ -145,3 +147,6 @@ def test_rows_in_common_are_to_be_paired():
     first = report_of([True] * 4)
     with pytest.raises(ValueError, match="4 rows are in both reports, such as 0"):
         compare_unpaired(first, first)
+    mixed = report_of([True] * 3, ids=["b", 7, "a"])
+    with pytest.raises(ValueError, match="3 rows are in both reports, such as 7"):
+        compare_unpaired(mixed, mixed)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from hypothesis import given
@@ -55,6 +57,7 @@ def test_a_student_of_wrong_labels_looks_better_by_them():
     taught, real = [0] * 60, [0] * 40 + [1] * 20
     gap = outcome_gap(report_of([0] * 60, real), report_of([0] * 60, taught))
     assert gap.mean == pytest.approx(-20 / 60)
+    assert (gap.n, gap.pairs) == (60, "rows")
     assert gap.verdict == "worse"
 
 
@@ -72,5 +75,18 @@ def test_one_model_on_the_same_rows_is_asked_for():
 
 def test_tables_show_all_cells():
     found = fidelity(report_of([0, 1], [0, 0]), report_of([0, 1], [0, 0]))
-    assert "agrees and wrong" in str(found)
-    assert "mistakes that are the teacher" in found._repr_html_()
+    names = [line.split("  ")[0] for line in str(found).splitlines()]
+    assert names == [
+        *(f"{one} and {other}" for one in ("agrees", "differs") for other in ("right", "wrong")),
+        "agreement with the teacher",
+        "accuracy",
+        "mistakes that are the teacher's",
+    ]
+    faultless = report_of([0, 1], [0, 1])
+    assert str(fidelity(faultless, faultless)).splitlines()[-1].startswith("accuracy ")
+    shown = found._repr_html_()
+    assert "mistakes that are the teacher" in shown
+    header = re.findall("<th scope='col'.*?>(.*?)</th>", shown)
+    assert header == ["student and teacher", "share", "95% interval", "rows"]
+    for cell in ("accuracy", "50.0%", found.accuracy.format_interval(), "2"):
+        assert f">{cell}</t" in shown

@@ -150,6 +150,33 @@ def test_calibration_interval_covers_the_truth(overconfidence):
     assert all(estimate.low <= estimate.value <= estimate.high for estimate in found)
 
 
+def slow_bootstrap(gaps, bins, rng, resamples=4000):
+    """The ends, by the words of the docstring: one resample after the other."""
+
+    def by_bin(rows):
+        return np.array([gaps[rows][bins[rows] == at].sum() for at in range(bins.max() + 1)]) / len(gaps)
+
+    every = by_bin(np.arange(len(gaps)))
+    drawn = [by_bin(rng.integers(0, len(gaps), len(gaps))) for _ in range(resamples)]
+    moved = np.quantile([np.abs(one - every).sum() for one in drawn], 0.975)
+    errors = [np.abs(one).sum() for one in drawn]
+    error = np.abs(every).sum()
+    return error, error - moved, error + np.quantile(errors, 0.975) - np.mean(errors)
+
+
+def test_the_calibration_interval_equals_a_slow_reference():
+    rng = np.random.default_rng(6)
+    gaps, bins = rng.normal(0.3, 0.2, 80), rng.integers(0, 3, 80)
+    found = [bootstrap_ece(gaps, bins, seed) for seed in range(60)]
+    error, low, high = slow_bootstrap(gaps, bins, rng)
+    assert low > 0
+    assert high < 1
+    assert all(one.value == pytest.approx(error) for one in found)
+    # Of many seeds together, so that the draws matter less than what is done with them.
+    assert error - np.mean([one.low for one in found]) == pytest.approx(error - low, rel=0.05)
+    assert np.mean([one.high for one in found]) - error == pytest.approx(high - error, rel=0.05)
+
+
 def test_bootstrap_is_seeded_and_leaves_the_global_state_alone():
     rng = np.random.default_rng(5)
     gaps, bins = rng.normal(0, 0.3, 200), rng.integers(0, 15, 200)

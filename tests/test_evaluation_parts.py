@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from kdhelpers.evaluation import (
     paired_gaps,
     slice_parts,
 )
+from kdhelpers.evaluation.gaps import HEADER
 
 
 def report_of(right, slices=None, labels=None, ids=None) -> tuple[Report, Split]:
@@ -35,6 +38,7 @@ def test_a_slice_against_the_rest_equals_scipy():
     assert gap.value.value == pytest.approx(right[hard].mean())
     assert gap.other.value == pytest.approx(right[~hard].mean())
     assert gap.difference.mean == pytest.approx(right[hard].mean() - right[~hard].mean())
+    assert gap.difference.pairs == "rows"
 
 
 def test_parts_are_matched_by_id_and_rows_without_a_label_are_left_out():
@@ -94,6 +98,7 @@ def test_pairs_are_matched_by_id_and_equal_mcnemar():
     assert gap.p == pytest.approx(stats.binomtest(int(only_a), int(only_a + only_b)).pvalue)
     assert gap.difference.mean == pytest.approx(right_a.mean() - right_b.mean())
     assert gap.verdict == "worse"
+    assert gap.difference.pairs == "rows"
 
 
 def test_equal_reports_show_no_gap():
@@ -133,5 +138,13 @@ def test_tables_say_what_was_compared():
     report, _ = report_of([True] * 50 + [False] * 10, labels=[0] * 50 + [1] * 10)
     found = gaps_to_rest(report, class_parts(report))
     assert "the other rows" in str(found)
-    assert "Holm" in found._repr_html_()
+    shown = found._repr_html_()
+    assert "Holm" in shown
+    assert re.findall("<th scope='col'.*?>(.*?)</th>", shown) == list(HEADER)
+    # 10 rows, all wrong, against 50 that are all right.
+    ours = next(line for line in str(found).splitlines() if line.startswith("1 "))
+    assert ours.split()[:4] == ["1", "10", "0.0%", "100.0%"]
+    assert ours.split()[-2:] == [f"{found['1'].p:.2g}", "worse"]
+    assert all(f">{cell}</t" in shown for cell in [*ours.split()[:4], *ours.split()[-2:]])
+    assert str(found).splitlines()[0].index("verdict") == ours.index("worse")
     assert repr(found) == "Gaps(2 parts, worse: 1)"

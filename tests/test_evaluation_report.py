@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -79,6 +81,17 @@ def test_the_order_of_rows_changes_nothing(split, model):
     assert one.nll.value == pytest.approx(two.nll.value)
 
 
+def test_so_many_rows_are_asked_at_a_time_as_one_says(split):
+    sizes = []
+
+    def model(inputs):
+        sizes.append(len(inputs))
+        return inputs
+
+    evaluate(model, split, batch_size=30)
+    assert sizes == [30, 30, 20]
+
+
 def test_slices_of_ones_own(split, model):
     report = evaluate(model, split, slices={"late": torch.arange(N) >= 70, "nobody": torch.zeros(N).bool()})
     assert list(report.slices) == ["late"]
@@ -137,5 +150,18 @@ def test_a_report_reads_well(split, model):
         for words in ("accuracy", "calibration error", "KL to the teacher", "accuracy on early", "lowest"):
             assert words in shown
     assert report._repr_html_().count("recall, class") >= len(report.per_class)
+    worst = min(report.per_class, key=lambda label: report.per_class[label].value)
+    assert [line.split("  ")[0] for line in str(report).splitlines()] == [
+        "accuracy",
+        "negative log-likelihood",
+        "calibration error",
+        "agreement with the teacher",
+        "KL to the teacher",
+        "accuracy on early",
+        f"lowest recall, class {worst}",
+    ]
+    assert str(report).endswith(f"{report.per_class[worst]}  (n={report.per_class[worst].n})")
+    heads = re.findall("<th scope='col'.*?>(.*?)</th>", report._repr_html_())
+    assert heads == ["measure", "value", "95% interval", "rows"] * 2
     assert repr(report) == f"Report(accuracy {report.accuracy}, n=80)"
     assert "KL" not in str(evaluate(model, split))

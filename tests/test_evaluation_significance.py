@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from kdhelpers.evaluation import fisher_p, holm, mcnemar_p, unpaired_shares
+from kdhelpers.evaluation import fisher_p, holm, mcnemar_p, unpaired_shares, wilson
 
 COUNTS = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -37,6 +37,16 @@ def test_newcombe_equals_the_published_intervals():
     ]:
         found = unpaired_shares(*counts)
         assert (found.low, found.high) == pytest.approx((low, high), abs=6e-5)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.99])
+def test_newcombe_at_another_level_is_of_two_of_wilsons_at_it(confidence):
+    one, other = wilson(30, 70, confidence), wilson(50, 80, confidence)
+    gap = one.value - other.value
+    found = unpaired_shares(30, 70, 50, 80, confidence)
+    assert found.low == pytest.approx(gap - math.hypot(one.value - one.low, other.high - other.value))
+    assert found.high == pytest.approx(gap + math.hypot(one.high - one.value, other.value - other.low))
+    assert (found.value, found.n) == (pytest.approx(gap), 150)
 
 
 def test_newcombe_covers_what_it_says():
@@ -69,6 +79,8 @@ def test_holm_keeps_the_rate_where_nothing_is_there():
 def test_bad_counts_and_p_values_get_sentences():
     with pytest.raises(ValueError, match="Counts must be 0 or more"):
         fisher_p(5, 4, 1, 2)
+    with pytest.raises(ValueError, match="here one is -1"):
+        fisher_p(1, 2, 3, 2)
     with pytest.raises(ValueError, match="Counts must be 0 or more"):
         mcnemar_p(-1, 2)
     with pytest.raises(ValueError, match="from 0 to 1"):

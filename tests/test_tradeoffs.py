@@ -14,7 +14,6 @@ from torch import nn
 from kdhelpers.costs import Costs, measuring
 from kdhelpers.data import Split
 from kdhelpers.evaluation import evaluate
-from kdhelpers.evaluation.frontier import unbeaten
 from kdhelpers.tradeoffs import Tradeoffs, compare_models
 
 N = 60
@@ -93,18 +92,6 @@ def test_equal_models_beat_neither_and_are_no_different():
     same = found.differences["model 1"]
     assert (same.mean, same.verdict, found.agreement["model 1"]) == (0.0, "no evidence", 1.0)
     assert found.differences.keys() == found.agreement.keys() == {"model 1", "model 2"}
-
-
-@pytest.mark.parametrize("wrong", [([1, 2], [1]), ([[1]], [[1]])])
-def test_the_frontier_of_other_shapes_is_refused(wrong):
-    with pytest.raises(ValueError, match="must be lists of one length"):
-        unbeaten(*wrong)
-    with pytest.raises(ValueError, match="NaN"):
-        unbeaten([1.0, float("nan")], [1, 2])
-
-
-def test_nothing_has_no_frontier():
-    assert unbeaten([], []).tolist() == []
 
 
 def test_costs_to_choose_by():
