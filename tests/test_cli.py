@@ -22,7 +22,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
 def test_doctor_exits_1_on_a_problem(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str, code: int
 ) -> None:
-    monkeypatch.setattr(cli, "doctor", lambda: Diagnosis([Finding("Disk", level, "Some disk.")]))
+    monkeypatch.setattr("kdhelpers.doctor.doctor", lambda: Diagnosis([Finding("Disk", level, "Some disk.")]))
     assert run(monkeypatch, "doctor") == code
     assert "Some disk." in capsys.readouterr().out
 
@@ -45,5 +45,5 @@ def test_without_click_one_sentence_and_exit_2(
     monkeypatch.setitem(sys.modules, "click", None)
     assert run(monkeypatch, "doctor") == 2
     assert capsys.readouterr().err == (
-        "This needs click, which is not installed: run `pip install 'kdhelpers[course]'`.\n"
+        "This needs click, which is not installed: run `pip install 'kdhelpers[cli]'`.\n"
     )

@@ -6,11 +6,13 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 
 from .checks import NO_LABEL
+from .csv_bytes import text_of_csv
 from .splits import Split
 
 Path_ = str | os.PathLike[str]
@@ -48,7 +50,7 @@ def read_csv(
     """
     if label is not None and classes is None:
         raise ValueError("Labels need the class names in their order: classes=read_classes(path, label=...).")
-    file, rows = Path(path), list(_rows(path, [name for name in (text, label, id) if name is not None]))
+    file, rows = Path(path), list(read_rows(path, [name for name in (text, label, id) if name is not None]))
     if not rows:
         raise ValueError(f"{file.name} has a header but no rows: there is nothing to read.")
     numbers = {name: number for number, name in enumerate(classes or ())}
@@ -74,7 +76,7 @@ def read_classes(path: Path_, label: str = "label") -> tuple[str, ...]:
         >>> read_classes(file, label="queue")
         ('billing', 'delivery')
     """
-    found = sorted({row[label] for _, row in _rows(path, [label])} - {""})
+    found = sorted({row[label] for _, row in read_rows(path, [label])} - {""})
     if len(found) < 2:
         told = f"only the class {found[0]!r}" if found else "no class"
         raise ValueError(
@@ -97,43 +99,52 @@ def read_columns(path: Path_, columns: Sequence[str]) -> list[dict[str, str]]:
         >>> read_columns(file, ["queue"])
         [{'queue': 'delivery'}]
     """
-    return [row for _, row in _rows(path, columns)]
+    return [row for _, row in read_rows(path, columns)]
 
 
-def _rows(path: Path_, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(path: Path_, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Some columns of a CSV file row by row, each with the line that it begins in; blank lines are left out.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: Not UTF-8, no such column, or a broken line.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "mail.csv"
+        >>> _ = file.write_text('text,queue\\n"Where\\nis it?",delivery\\nI paid twice,billing\\n')
+        >>> [(line, row["queue"]) for line, row in read_rows(file, ["queue"])]
+        [(2, 'delivery'), (4, 'billing')]
+    """
     file = Path(path)
-    # NUL bytes break Python 3.10's reader and mean nothing in a text.
-    reader = csv.reader(io.StringIO(_decoded(file).replace("\0", " "), newline=""), strict=True)
+    reader, line = csv.reader(io.StringIO(text_of_csv(file), newline=""), strict=True), 1
     try:
         header = next(reader, None)
         if header is None:
             raise ValueError(f"{file.name} is empty: it needs a header line that names its columns.")
         places = _places(file, header, columns)
-        for row in reader:
+        while True:
+            line = reader.line_num + 1
+            row = next(reader, None)
+            if row is None:
+                return
             if row and len(row) != len(header):
                 raise ValueError(
-                    f"{file.name}, line {reader.line_num}: {len(row)} cells, but the header has "
+                    f"{file.name}, line {line}: {len(row)} cells, but the header has "
                     f"{len(header)}; a text with commas or line breaks needs quotes around it."
                 )
             if row:
-                yield reader.line_num, {name: row[place] for name, place in places.items()}
+                yield line, {name: row[place] for name, place in places.items()}
     except csv.Error as error:
-        raise ValueError(f"{file.name}, line {reader.line_num}: broken CSV ({error}).") from error
+        raise ValueError(f"{file.name}, line {line}: broken CSV ({_explained(error)}).") from error
 
 
-def _decoded(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise FileNotFoundError(f"There is no file {file.name} in {file.parent}.") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{file.name}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}); save the file as "
-            "UTF-8, in a spreadsheet as 'CSV UTF-8'."
-        ) from error
+def _explained(error: csv.Error) -> str:
+    if "unexpected end" in str(error):
+        return "a quote is opened here and never closed"
+    if "field limit" in str(error):
+        return f"a cell of more than {csv.field_size_limit():,} characters, or a quote that is never closed"
+    return str(error)
 
 
 def _places(file: Path, header: list[str], columns: Sequence[str]) -> dict[str, int]:
@@ -141,8 +152,20 @@ def _places(file: Path, header: list[str], columns: Sequence[str]) -> dict[str, 
     for name in columns:
         if names.count(name) != 1:
             problem = "no column" if name not in names else "more than one column"
-            raise ValueError(f"{file.name} has {problem} {name!r}: its header has {', '.join(names)}.")
+            raise ValueError(f"{file.name} has {problem} {name!r}: {_header_said(names, name)}.")
     return {name: names.index(name) for name in columns}
+
+
+def _header_said(names: list[str], wanted: str) -> str:
+    shown = [name if len(name) <= 40 else f"{name[:40]}…" for name in names[:20]]
+    said = f"its header has {', '.join(shown)}{', …' * (len(names) > 20)}"
+    for sign, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(names) == 1 and wanted in [part.strip() for part in names[0].split(sign)]:
+            return f"its cells are separated by {called}; save it with commas between them"
+    near = get_close_matches(wanted.lower(), [name.lower() for name in names], n=1)
+    if wanted not in names and near:
+        return f"{said} (did you mean {next(name for name in names if name.lower() == near[0])!r}?)"
+    return said
 
 
 def _number(file: Path, line: int, name: str, numbers: dict[str, int]) -> int:

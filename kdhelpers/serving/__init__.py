@@ -1,7 +1,7 @@
 """From a trained model to one that answers: export, shrink, serve, score files, ask a teacher if unsure."""
 
 from .answers import Prediction
-from .batch import BatchResult, predict_file
+from .batch import BatchResult, predict_file, predict_lines
 from .cascade import Cascade, CascadeCounts, CascadePrediction
 from .edge import export_edge
 from .export import export_onnx
@@ -23,5 +23,6 @@ __all__ = [
     "export_edge",
     "export_onnx",
     "predict_file",
+    "predict_lines",
     "quantize_onnx",
 ]

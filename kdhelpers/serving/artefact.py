@@ -12,6 +12,8 @@ from typing import Any
 from ..files import write_whole
 
 SETTINGS, GRAPH, TOKENIZER, FORMAT = "predictor.json", "model.onnx", "tokenizer.json", 1
+# What a distillation leaves beside the model.
+RESULTS = "results.json"
 NGRAMS, TRANSFORMER, TENSORS = "ngram student", "transformer teacher", "tensors"
 # What the weights are, and how what goes into a product is scaled. A file that does not say has floats.
 FLOAT32, DYNAMIC, STATIC = "float32", "int8, dynamic", "int8, static"
@@ -85,6 +87,26 @@ def _file(place: Path, name: str, digests: Mapping[str, str]) -> bytes:
     if hashlib.sha256(content).hexdigest() != digests.get(name):
         raise damaged(place, name)
     return content
+
+
+def columns_made_from(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """The columns that ``kdhelpers distill`` read; for a model from elsewhere "text" and "label".
+
+    Raises:
+        ValueError: The file that says so is damaged.
+
+    Example:
+        >>> columns_made_from("nowhere")
+        {'text': 'text', 'label': 'label'}
+    """
+    path = Path(folder) / RESULTS
+    if not path.is_file():
+        return {"text": "text", "label": "label"}
+    try:
+        columns = json.loads(path.read_text(encoding="utf-8"))["columns"]
+        return {name: str(columns[name]) for name in ("text", "label")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(folder, RESULTS) from error
 
 
 def damaged(place: str | os.PathLike[str], name: str) -> ValueError:

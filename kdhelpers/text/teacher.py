@@ -74,7 +74,8 @@ class TransformerTeacher(nn.Module):
         self._config = config
         self.tokens = Tokens(folder / "tokenizer.json", max_length)
         self.encoder = encoder
-        self.head = nn.Linear(int(config["hidden_size"]), len(self.classes))
+        # Asked of the built model: not every kind of config.json calls it hidden_size.
+        self.head = nn.Linear(int(encoder.config.hidden_size), len(self.classes))  # type: ignore[union-attr, arg-type]
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.encoder.requires_grad_(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,14 +15,15 @@ from typing import BinaryIO
 import numpy as np
 
 from ...files import writing_whole
-from ..answers import Answering, confidences, logits_of
+from ..answers import Answering, logits_of
 from ..artefact import TENSORS
 from ..export import PROBES
+from .answering import answered
 from .csv_source import CsvSource
 from .parquet_source import ParquetSource
 from .parts import Part, Parts
 from .rows import Row, Source
-from .targets import Answer, CsvTarget, ParquetTarget, Target, csv_lines
+from .targets import CsvTarget, ParquetTarget, Target, csv_lines
 
 # The most that a part holds, but for its last row.
 CHARACTERS, FORMAT = 2**24, 1
@@ -191,7 +192,7 @@ def _score(
     with progress_bar(title="scoring", unit="row", total=reader.total, shown=progress) as bar:
         bar.update(sum(part.read for part in parts.done))
         while some := _next_part(rows, batch_rows):
-            answers, broken = _answered(model, some)
+            answers, broken = answered(model, some)
             part = Part(len(answers), len(broken), some[-1].after)
             parts.add(part, writer.part(answers), csv_lines(broken))
             bar.update(len(some))
@@ -206,23 +207,6 @@ def _next_part(rows: Iterator[Row], batch_rows: int) -> list[Row]:
         if size > CHARACTERS:
             break
     return part
-
-
-def _answered(model: Answering, rows: Sequence[Row]) -> tuple[list[Answer], list[tuple[int, str]]]:
-    broken = [(row.number, row.fault) for row in rows if row.fault]
-    whole = [row for row in rows if not row.fault]
-    if not whole:
-        return [], broken
-    logits = logits_of(model, [row.text for row in whole], "the model")
-    names = getattr(model, "classes", None) or [str(label) for label in range(logits.shape[1])]
-    told = zip(whole, logits.argmax(1).tolist(), confidences(logits).tolist(), strict=True)
-    answers = []
-    for row, label, sure in told:
-        if np.isfinite(sure):
-            answers.append(Answer(row.id, names[label], round(sure, 6)))
-        else:
-            broken.append((row.number, "the model's answer is not a number"))
-    return answers, sorted(broken)
 
 
 def _finished(parts: Parts, writer: Target, target: Path, unit: str) -> Path | None:

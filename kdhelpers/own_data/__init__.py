@@ -1,0 +1,8 @@
+"""A reader's own CSV files, from few labels to a student with a report: what ``kdhelpers distill`` runs."""
+
+from .checking import check_student
+from .distilling import distill_own_data
+from .outcome import Outcome
+from .reading import OwnData, read_own_data
+
+__all__ = ["Outcome", "OwnData", "check_student", "distill_own_data", "read_own_data"]

@@ -1,0 +1,97 @@
+"""The teacher on a reader's data: fitted to few labels once, asked once for each text."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+
+from ..teacher_outputs import TeacherOutputs, record_teacher
+from ..text import TransformerTeacher, find_minilm
+from .reading import OwnData
+from .workplace import Workplace
+
+# Tokens that a teacher reads of a text: what is beyond costs time, and seldom decides.
+MAX_TOKENS = 128
+
+
+def teacher_folder(folder: str | os.PathLike[str] | None) -> tuple[Path, str]:
+    """Where the teacher's weights are, and their sha256.
+
+    Args:
+        folder: Any folder with config.json, tokenizer.json and model.safetensors. None: MiniLM's.
+
+    Raises:
+        FileNotFoundError: A file is missing, or MiniLM can neither be found nor fetched.
+        ImportError: The extra ``text`` is not installed.
+
+    Example:
+        >>> teacher_folder("nowhere")
+        Traceback (most recent call last):
+        FileNotFoundError: There is no teacher in nowhere: it lacks model.safetensors ...
+    """
+    place = find_minilm() if folder is None else Path(folder)
+    weights = place / "model.safetensors"
+    if not weights.is_file():
+        raise FileNotFoundError(
+            f"There is no teacher in {place}: it lacks model.safetensors (a Hugging Face folder holds that, "
+            "config.json and tokenizer.json)."
+        )
+    return place, hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def fitted_teacher(data: OwnData, weights: Path, sha256: str, place: Workplace) -> TransformerTeacher:
+    """The teacher with its head fitted to the labelled texts; the head is kept in the workplace.
+
+    Args:
+        data: Its labelled texts are learnt from.
+        weights: The folder of the transformer.
+        sha256: Of its weights.
+        place: Where the head is kept.
+
+    Raises:
+        ValueError: The folder holds no transformer that can be built.
+
+    Example:
+        >>> import tempfile
+        >>> from kdhelpers.data import Split
+        >>> split = Split(["a", "b"], ["I paid twice", "it is late"], torch.tensor([0, 1]))
+        >>> data, place = OwnData(("bill", "post"), split, None, split), Workplace(tempfile.mkdtemp(), {})
+        >>> fitted_teacher(data, *teacher_folder(None), place)(["late again"]).argmax(1)
+        tensor([1])
+    """
+    teacher = TransformerTeacher(data.classes, weights=weights, sha256=sha256, max_length=MAX_TOKENS)
+
+    def fit() -> dict[str, torch.Tensor]:
+        return dict(teacher.fit(data.labelled, progress=True).head.state_dict())
+
+    teacher.head.load_state_dict(place.tensors("teacher-head", fit))
+    return teacher
+
+
+def teacher_outputs(
+    teacher: TransformerTeacher, data: OwnData, place: Workplace, *, progress: bool = True
+) -> tuple[TeacherOutputs, TeacherOutputs]:
+    """What the teacher says of all texts to learn from, and of the test; each text is read once, ever.
+
+    Raises:
+        OSError: A file could not be written; what was stored before is safe.
+        ValueError: The teacher gives no numbers that a student could learn from.
+
+    Example:
+        >>> import tempfile
+        >>> from kdhelpers.data import Split
+        >>> split = Split(["a", "b"], ["I paid twice", "it is late"], torch.tensor([0, 1]))
+        >>> data, place = OwnData(("bill", "post"), split, None, split), Workplace(tempfile.mkdtemp(), {})
+        >>> teacher = fitted_teacher(data, *teacher_folder(None), place)
+        >>> len(teacher_outputs(teacher, data, place, progress=False)[0])
+        2
+    """
+    kept = [("teacher-outputs", data.transfer), ("teacher-outputs-test", data.test)]
+    first, second = (
+        record_teacher(teacher, split, place.work / name, progress=progress, shard_rows=512)
+        for name, split in kept
+    )
+    return first, second
