@@ -42,6 +42,27 @@ def test_mode_is_restored_after_an_error(split):
     assert model[0].training
 
 
+@pytest.mark.parametrize("kind", ["parameter", "buffer"])
+def test_inputs_go_where_the_model_is(split, kind):
+    asked = []
+
+    class Elsewhere(nn.Module):
+        def __init__(self):
+            super().__init__()
+            tensor = torch.zeros(1, device="meta")
+            if kind == "parameter":
+                self.place = nn.Parameter(tensor)
+            else:
+                self.register_buffer("place", tensor)
+
+        def forward(self, inputs):
+            asked.append(inputs.device.type)
+            return torch.zeros(len(inputs), 3)
+
+    assert predict_logits(Elsewhere(), split).shape == (11, 3)
+    assert asked == ["meta"]
+
+
 def test_texts_are_passed_on_as_lists():
     class Lengths(nn.Module):
         def forward(self, texts):
