@@ -146,5 +146,6 @@ def test_tables_say_what_was_compared():
     assert ours.split()[:4] == ["1", "10", "0.0%", "100.0%"]
     assert ours.split()[-2:] == [f"{found['1'].p:.2g}", "worse"]
     assert all(f">{cell}</t" in shown for cell in [*ours.split()[:4], *ours.split()[-2:]])
+    assert re.split(" {2,}", str(found).splitlines()[0]) == list(HEADER)
     assert str(found).splitlines()[0].index("verdict") == ours.index("worse")
     assert repr(found) == "Gaps(2 parts, worse: 1)"

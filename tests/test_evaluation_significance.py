@@ -83,6 +83,8 @@ def test_bad_counts_and_p_values_get_sentences():
         fisher_p(1, 2, 3, 2)
     with pytest.raises(ValueError, match="Counts must be 0 or more"):
         mcnemar_p(-1, 2)
+    with pytest.raises(ValueError, match="here one is -2"):
+        mcnemar_p(1, -2)
     with pytest.raises(ValueError, match="from 0 to 1"):
         holm([0.5, 1.2])
     with pytest.raises(ValueError, match="from 0 to 1"):

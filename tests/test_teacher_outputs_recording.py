@@ -172,6 +172,12 @@ def test_anew_deletes_what_was_there_and_nothing_else(split, whole, tmp_path):
     assert content(tmp_path) == {**whole, "README.md": b"mine"}
 
 
+def test_anew_where_nothing_was_finished_is_a_first_recording(split, whole, tmp_path):
+    interrupted(split, tmp_path, 0)  # ids and hashes, but no manifest yet
+    record_teacher(Teacher(), split, tmp_path, resume=False, **SIZES)
+    assert content(tmp_path) == whole
+
+
 @pytest.mark.parametrize("stop", [None, 4])
 @pytest.mark.parametrize(
     ("change", "said"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -95,6 +96,8 @@ def test_what_is_open_says_what_it_holds(outputs, split):
     assert outputs.missing(["r1", "1", 1, 0]) == ["1", 1]
     assert repr(outputs) == "TeacherOutputs(23 rows, 6 classes, float16)"
     html = outputs._repr_html_()
+    rows = re.findall("<th scope='row'.*?>(.*?)</th>", html)
+    assert rows == ["rows", "classes", "logits", "on disk", "teacher", "data"]
     assert f"{sum(path.stat().st_size for path in outputs.path.glob('[irs]*')):,} bytes" in html
     assert all(
         part in html for part in ("n0 … n5", outputs.manifest.teacher[:12], outputs.manifest.data[:12])
