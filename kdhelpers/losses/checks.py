@@ -153,14 +153,18 @@ def check_reduction(reduction: str) -> None:
         raise ValueError(f"reduction is {reduction!r}; choose 'mean' (over valid rows), 'sum' or 'none'.")
 
 
-def check_labels(labels: Tensor, logits: Tensor, ignore_index: int) -> None:
+def check_labels(labels: Tensor, logits: Tensor, ignore_index: int) -> bool:
     """Labels are whole numbers, one a row, each a class of the logits or ``ignore_index``.
+
+    Returns:
+        Whether they are known to be complete, with no row marked by ``ignore_index``.
 
     Raises:
         ValueError: Wrong dtype or shape, or a label out of range (the first such row is named).
 
     Example:
         >>> check_labels(torch.tensor([2, -100]), torch.zeros(2, 3), ignore_index=-100)
+        False
     """
     whole = isinstance(labels, Tensor) and not (labels.is_floating_point() or labels.is_complex())
     if not whole or labels.dtype == torch.bool:
@@ -171,16 +175,17 @@ def check_labels(labels: Tensor, logits: Tensor, ignore_index: int) -> None:
             f"labels have shape {tuple(labels.shape)}, but the logits have rows of shape "
             f"{tuple(logits.shape[:-1])}; give one label a row."
         )
-    if not is_traced(labels):
-        _check_range(labels, logits.shape[-1], ignore_index)
+    if is_traced(labels) or not labels.numel():
+        return False
+    classes = logits.shape[-1]
+    lowest, highest = labels.aminmax()  # one pass, where nothing is wrong and all have labels
+    if lowest.item() >= 0 and highest.item() < classes:  # numbers: to compare tensors takes as long again
+        return not 0 <= ignore_index < classes
+    _check_range(labels, classes, ignore_index)
+    return False
 
 
 def _check_range(labels: Tensor, classes: int, ignore_index: int) -> None:
-    if not labels.numel():
-        return
-    lowest, highest = labels.aminmax()  # one pass, where nothing is wrong and all have labels
-    if lowest >= 0 and highest < classes:
-        return
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
     if wrong.any():
         row, count = _first(wrong)

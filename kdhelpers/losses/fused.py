@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import forward_ad
 
@@ -18,6 +17,7 @@ from kdhelpers.losses.checks import is_traced
 from kdhelpers.losses.row_losses import kl_rows
 
 _SHORT_ROW = 128
+_SHORTEST_ROW = 16  # one vector of a processor
 # Numbers a chunk: on a processor, for each thread, a few of them fit its cache; elsewhere they keep it busy.
 _CHUNK = 2**16
 _CHUNK_ELSEWHERE = 2**25
@@ -46,31 +46,6 @@ def kl_sum(student: Tensor, teacher: Tensor, weight: float, temperature: float) 
     return total
 
 
-def mixed_sum(
-    student: Tensor,
-    teacher: Tensor,
-    weight: float,
-    labels: Tensor,
-    temperature: float,
-    kd_weight: float,
-    ignore_index: int,
-) -> Tensor:
-    """``weight`` times the sum of ``mixed_rows``: kd_weight T² KL(p‖q) + (1 - kd_weight) cross-entropy.
-
-    Example:
-        >>> mixed_sum(torch.zeros(1, 2), torch.zeros(1, 2), 1.0, torch.tensor([1]), 1.0, 0.0, -100)
-        tensor(0.6931)
-    """
-    terms = []  # a term without weight is left out, as in mixed_rows
-    if kd_weight > 0:
-        terms.append(kl_sum(student, teacher, weight * kd_weight, temperature))
-    if kd_weight < 1:
-        flat, target = student.reshape(-1, student.shape[-1]), labels.reshape(-1).long()
-        total = F.cross_entropy(flat, target, ignore_index=ignore_index, reduction="sum")
-        terms.append(total * (weight * (1 - kd_weight)))
-    return terms[0] if len(terms) == 1 else terms[0] + terms[1]
-
-
 def kl_and_gradient(
     student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None = None
 ) -> Tensor:
@@ -95,6 +70,19 @@ def kl_and_gradient(
     return kl_rows(student / temperature, teacher / temperature, 1.0).sum()
 
 
+def log_probabilities(logits: Tensor) -> Tensor:
+    """log softmax(logits) of (..., C), in memory of its own.
+
+    Example:
+        >>> log_probabilities(torch.zeros(2))
+        tensor([-0.6931, -0.6931])
+    """
+    if logits.shape[-1] >= _SHORTEST_ROW or logits.dim() < 2 or logits.device.type != "cpu":
+        return logits.log_softmax(-1)
+    # PyTorch takes a row that fills no vector one number at a time, but columns many at a time.
+    return logits.mT.log_softmax(-2).mT
+
+
 def _by_chunks(student: Tensor, teacher: Tensor, temperature: float, gradient: Tensor | None) -> Tensor:
     width = student.shape[-1]
     numbers = torch.get_num_threads() * _CHUNK if student.device.type == "cpu" else _CHUNK_ELSEWHERE
@@ -115,7 +103,7 @@ def _short(student: Tensor, teacher: Tensor, temperature: float, gradient: Tenso
     # Few numbers a row: what counts is the number of calls.
     if temperature != 1:
         student, teacher = student / temperature, teacher / temperature
-    log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
+    log_q, log_p = log_probabilities(student), log_probabilities(teacher)
     p = log_p.exp()
     if gradient is not None:
         torch.sub(log_q.exp(), p, out=gradient)

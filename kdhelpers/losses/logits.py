@@ -15,7 +15,8 @@ from torch import Tensor
 
 from kdhelpers.losses import row_losses as formulas
 from kdhelpers.losses.checks import check_labels, check_logits, check_share, check_temperature
-from kdhelpers.losses.fused import kl_sum, mixed_sum
+from kdhelpers.losses.fused import kl_sum
+from kdhelpers.losses.mixture import mixed_sum
 from kdhelpers.losses.rows import over_rows
 
 
@@ -242,9 +243,8 @@ def distillation_loss(
     check_temperature(temperature)
     check_share("kd_weight", kd_weight)
     check_logits(student_logits, teacher_logits)
-    check_labels(labels, student_logits, ignore_index)
-    settings: dict[str, Any] = dict(
-        labels=labels, temperature=temperature, kd_weight=kd_weight, ignore_index=ignore_index
-    )
-    rows, summed = partial(formulas.mixed_rows, **settings), partial(mixed_sum, **settings)
+    complete = check_labels(labels, student_logits, ignore_index)
+    mixed: dict[str, Any] = dict(temperature=temperature, kd_weight=kd_weight, ignore_index=ignore_index)
+    rows = partial(formulas.mixed_rows, labels=labels, **mixed)
+    summed = partial(mixed_sum, labels=labels, complete=complete, **mixed)
     return over_rows(rows, student_logits, teacher_logits, None, reduction, summed)

@@ -53,10 +53,12 @@ def rows_by_position(row_of: Mapping[str | int, int], ids: Sequence[str | int]) 
         [0, 1]
     """
     rows = torch.from_numpy(np.array([row_of.get(id, -1) for id in ids], dtype=np.int64))
+    if len(rows) == len(row_of) and torch.equal(rows, torch.arange(len(rows))):
+        return lambda positions: positions  # all rows, in the same order: nothing to look up
     complete = not (rows < 0).any()
 
     def at(positions: Tensor) -> Tensor:
-        found = rows[positions]
+        found = rows.index_select(0, positions)  # half the time of rows[positions]
         if not complete and (found < 0).any():
             rows_of(row_of, [ids[position] for position in positions.tolist()])  # says which it lacks
         return found
