@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import json
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -146,3 +149,31 @@ class WithExtras(nn.Linear):
 def test_a_state_that_is_no_tensor_is_refused():
     with pytest.raises(ValueError, match=r"'_extra_state', which is no tensor: give .* fingerprint\(\)"):
         teacher_fingerprint(WithExtras(2, 2))
+
+
+def told(data):
+    return len(data).to_bytes(8, "little") + data
+
+
+def test_fingerprints_are_written_out_so_that_old_recordings_stay_readable():
+    # What was recorded before holds these hashes: another way to make them would make it all stale.
+    inputs = torch.arange(12, dtype=torch.float32).view(2, 2, 3)
+    for ids, content, kind in [
+        (["a", 7], inputs, ["tensor", "torch.float32", [2, 3]]),
+        (["é", -1], ["hello", ""], ["text"]),
+    ]:
+        contents = [row.encode() if isinstance(row, str) else row.numpy().tobytes() for row in content]
+        rows = [hashlib.sha256(told(json.dumps(kind).encode()) + each).digest() for each in contents]
+        names = [b"s" + id.encode() if isinstance(id, str) else f"i{id}".encode() for id in ids]
+        whole = b"".join(told(name) + row for name, row in zip(names, rows, strict=True))
+        expected = hashlib.sha256(whole).hexdigest(), b"".join(row[:8] for row in rows)
+        assert data_fingerprint(Split(ids, content)) == expected
+
+    teacher = nn.Sequential(Cached(0.5))
+    parts = [["part", "", "Sequential"], ["part", "0", "Cached"]]
+    digest = hashlib.sha256(told(json.dumps(parts).encode()))
+    for name in ("bias", "cache", "weight"):
+        tensor = getattr(teacher[0], name)
+        digest.update(told(json.dumps([f"0.{name}", "torch.float32", list(tensor.shape)]).encode()))
+        digest.update(tensor.detach().numpy().tobytes())
+    assert teacher_fingerprint(teacher) == digest.hexdigest()

@@ -33,8 +33,9 @@ def test_the_teacher_is_asked_in_evaluation_mode_and_keeps_its_own(split):
     assert teacher[1].training
 
 
-def test_what_is_kept_is_a_copy_in_float32_that_a_loss_may_use():
-    logits = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_what_is_kept_is_a_copy_in_float32_that_a_loss_may_use(dtype):
+    logits = torch.zeros(2, 3, dtype=dtype, requires_grad=True)
     outputs = MemoryOutputs(["a", "b"], logits)
     with torch.no_grad():
         logits += 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -86,7 +87,15 @@ def test_the_folder_holds_what_it_says(split, whole):
     assert manifest["classes"] == [f"class {i}" for i in range(C)]
     assert (manifest["rows"], manifest["shard_rows"], manifest["dtype"]) == (ROWS, SHARD, "float16")
     assert [shard["rows"] for shard in manifest["shards"]] == [16, 16, 16, 2]
+    assert manifest["ids"]["rows"] == manifest["row_hashes"]["rows"] == ROWS
+    for entry in (manifest["ids"], manifest["row_hashes"], *manifest["shards"]):
+        assert entry["size"] == len(whole[entry["name"]])
+        assert entry["sha256"] == hashlib.sha256(whole[entry["name"]]).hexdigest()
     assert json.loads(whole["ids.json"]) == list(split.ids)
+    # The seal is over all that stands before it, and people can read the file.
+    seal = manifest.pop("sha256")
+    assert seal == hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+    assert whole["manifest.json"].decode() == json.dumps({**manifest, "sha256": seal}, indent=1) + "\n"
 
 
 def test_the_same_outputs_are_the_same_bytes(split, whole, tmp_path):

@@ -197,8 +197,9 @@ def changed(split):
     ],
 )
 def test_another_teacher_or_class_order_is_refused(folder, asked, said):
-    with pytest.raises(StaleTeacherOutputs, match=said):
+    with pytest.raises(StaleTeacherOutputs, match=said) as caught:
         TeacherOutputs.open(folder, **asked)
+    assert str(folder) in str(caught.value)
 
 
 def test_other_data_is_refused_row_by_row(folder, split):
