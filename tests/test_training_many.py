@@ -82,6 +82,19 @@ def test_one_loss_for_all_and_rows_without_labels():
     assert all(history.loss[-1] < history.loss[0] for history in histories)
 
 
+def test_rows_without_labels_count_in_no_model():
+    split = split_of((40,), torch.float64)
+    split.labels[::2] = -100
+    split.labels[:9] = -100  # in steps of 4 rows, some models meet a step without any label
+    together, alone = replicas(small, torch.float64), replicas(small, torch.float64)
+    options = dict(epochs=2, batch_size=4, **QUIET)
+    histories = train_many(together, split, seeds=SEEDS, **options)
+    for model, twin, history, seed in zip(together, alone, histories, SEEDS, strict=True):
+        expected = train(twin, split, seed=seed, **options)
+        torch.testing.assert_close(weights(model), weights(twin), rtol=0, atol=1e-10)
+        assert history.loss == pytest.approx(expected.loss)
+
+
 def test_same_seeds_same_weights_and_global_state_untouched():
     split = split_of((40,))
     one, two = replicas(small), replicas(small)

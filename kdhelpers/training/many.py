@@ -89,7 +89,7 @@ def train_many(
     check_validation(validation)
     check_stackable(models, split)
     check_one_each(seeds, models, "seeds")
-    objectives = [as_loss(loss, split) for loss in _one_each(losses, models)]
+    own_losses = _own_losses(_one_each(losses, models), split)
     place = choose_device(device, models)
     weights, forward = stack(models, place)
     learning = [weight for weight in weights.values() if weight.requires_grad]
@@ -105,7 +105,7 @@ def train_many(
             for rows in orders.split(batch_size, dim=1):  # (R, B): each model its own rows
                 batch = batch_of(split, rows, place)
                 optimiser.zero_grad()
-                values = _losses(objectives, forward(weights, batch.inputs), batch)
+                values = own_losses(forward(weights, batch.inputs), batch)
                 values.sum().backward()  # a sum, so that each model gets the gradient of its own loss
                 optimiser.step()
                 rates.step()
@@ -171,15 +171,23 @@ def _write_back(weights: Weights, models: Sequence[nn.Module]) -> None:
                 model.get_parameter(name).copy_(weight)
 
 
-def _losses(objectives: Sequence[Loss], logits: Tensor, batch: Batch) -> Tensor:
-    """Each model's loss (R,), of its own logits (B, C) and rows (B,)."""
-    inputs, values = batch.inputs, []
-    assert isinstance(inputs, Tensor)  # check_stackable refuses texts
-    for number, objective in enumerate(objectives):
-        labels = None if batch.labels is None else batch.labels[number]
-        own = Batch(batch.split, batch.rows[number], inputs[number], labels)
-        values.append(objective(logits[number], own))
-    return torch.stack(values)
+def _own_losses(losses: Sequence[Loss | None], split: Split) -> Loss:
+    """What gives each model's loss, (R,), of logits (R, B, C) and a batch of rows (R, B)."""
+    if all(loss is None for loss in losses):
+        return as_loss(None, split)  # cross-entropy of all models in one call
+    objectives = [as_loss(loss, split) for loss in losses]
+
+    def one_by_one(logits: Tensor, batch: Batch) -> Tensor:
+        inputs = batch.inputs
+        assert isinstance(inputs, Tensor)  # check_stackable refuses texts
+        labels = [None] * len(objectives) if batch.labels is None else batch.labels.unbind()
+        # Taken apart in one call each, which autograd puts together again in one.
+        parts = zip(batch.rows.unbind(), inputs.unbind(), labels, strict=True)
+        batches = [Batch(batch.split, *part) for part in parts]
+        own = zip(objectives, logits.unbind(), batches, strict=True)
+        return torch.stack([loss(of_one, batch) for loss, of_one, batch in own])
+
+    return one_by_one
 
 
 def _validate(
