@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from kdhelpers.bars import progress_bar
+from kdhelpers.files import write_whole
 from kdhelpers.language import (
     ANSWER,
     ARITHMETIC,
@@ -37,7 +38,9 @@ POOL = 6_000
 
 def tested() -> set[str]:
     """The prompts that the lesson tests on."""
-    return {prompt for length in (3, 4, 5, 6) for prompt in draw_problems(500, [length], seed=10_000 + length)}
+    return {
+        prompt for length in (3, 4, 5, 6) for prompt in draw_problems(500, [length], seed=10_000 + length)
+    }
 
 
 def main() -> None:
@@ -46,7 +49,8 @@ def main() -> None:
     frozen, start = tested(), time.process_time()
     train(model, frozen)
     seconds = time.process_time() - start
-    save_file({name: weight.half() for name, weight in model.state_dict().items()}, HERE / "teacher.safetensors")
+    weights = save({name: weight.half() for name, weight in model.state_dict().items()})
+    write_whole(HERE / "teacher.safetensors", weights)
     model.half().float()  # what is stored is what answers
     for length in (3, 4, 5, 6):
         prompts = draw_problems(500, [length], seed=10_000 + length)
@@ -55,7 +59,7 @@ def main() -> None:
     written = answers(model, prompts)
     print(f"pool: {accuracy(prompts, written):.2%} of {len(prompts):,} right; {seconds:.0f} s of training")
     lines = [f"{prompt},{text.partition('.')[0]}" for prompt, text in zip(prompts, written, strict=True)]
-    (HERE / "pool.csv").write_text("\n".join(["prompt,teacher_trace", *lines, ""]), encoding="utf-8")
+    write_whole(HERE / "pool.csv", "\n".join(["prompt,teacher_trace", *lines, ""]))
 
 
 def train(model: CausalTransformer, frozen: set[str]) -> None:

@@ -34,7 +34,7 @@ def draw_problems(count: int, operations: Sequence[int], seed: int = 0) -> list[
 
     Example:
         >>> draw_problems(2, operations=[2, 3], seed=1)[0]
-        '?'
+        '4-2-1*2      ='
     """
     if not operations or not all(1 <= number <= MOST for number in operations):
         raise ValueError(f"operations are {list(operations)}: give whole numbers from 1 to {MOST}.")
@@ -49,7 +49,9 @@ def draw_problems(count: int, operations: Sequence[int], seed: int = 0) -> list[
             found[(str(first) + steps[: 2 * operations[length]]).ljust(PROMPT - 1) + "="] = None
             if len(found) == count:
                 return list(found)
-    raise ValueError(f"There are not {count:,} different problems of {list(operations)} operations: ask for fewer.")
+    raise ValueError(
+        f"There are not {count:,} different problems of {list(operations)} operations: ask for fewer."
+    )
 
 
 def trace_of(prompt: str) -> str:

@@ -50,7 +50,9 @@ class Characters:
         if longest > length:
             raise ValueError(f"A text has {longest} characters, and there is room for {length}: give more.")
         try:
-            rows = [[self._numbers[character] for character in text.ljust(length, self.end)] for text in texts]
+            rows = [
+                [self._numbers[character] for character in text.ljust(length, self.end)] for text in texts
+            ]
         except KeyError as error:
             raise ValueError(f"The alphabet {self.alphabet!r} has no {error.args[0]!r}.") from None
         return torch.tensor(rows, dtype=torch.long).reshape(len(texts), length)

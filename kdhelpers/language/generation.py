@@ -41,7 +41,9 @@ def generate(
         tensor([[1, 2, 3, 4, 4, 4]])
     """
     if prompts.dim() != 2 or prompts.shape[1] < 1 or prompts.is_floating_point():
-        raise ValueError(f"prompts are {prompts.dtype} of shape {tuple(prompts.shape)}: give whole numbers (B, P).")
+        raise ValueError(
+            f"prompts are {prompts.dtype} of shape {tuple(prompts.shape)}: give whole numbers (B, P)."
+        )
     if new_tokens < 1:
         raise ValueError(f"new_tokens is {new_tokens}: give 1 or more.")
     if not temperature >= 0:

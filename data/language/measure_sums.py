@@ -1,6 +1,6 @@
 """Many right answers: three digits that add up to a number. Writes sums_teacher.safetensors and sums.csv.
 
-    python data/language/sums.py
+    python data/language/measure_sums.py
 
 The teacher learns from all 1,000 right answers; students of 1,136 weights learn from what it wrote, in five ways
 and from ten seeds. What is measured is exact: the student's probability of each right answer, none is drawn.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from kdhelpers.data import Split
@@ -61,7 +61,8 @@ def main() -> None:
     teacher = seeded(lambda: CausalTransformer(len(SUMS), 7, width=48, layers=2, heads=4), 0)
     settings = dict(learning_rate=5e-3, schedule="one-cycle", progress=False)
     train(teacher, Split(range(1000), RIGHT), cross_entropy, epochs=150, batch_size=100, **settings)
-    save_file({n: w.half() for n, w in teacher.state_dict().items()}, HERE / "sums_teacher.safetensors")
+    weights = save({name: weight.half() for name, weight in teacher.state_dict().items()})
+    write_whole(HERE / "sums_teacher.safetensors", weights)
     teacher.half().float()
     lines = ["method,seed,seconds,valid,share", "teacher,0,,{:.4f},{:.4f}".format(*quality(teacher))]
     prompts = SUMS.encode([f"{target:02d}=" for target in range(28)]).repeat(200, 1)
@@ -85,7 +86,7 @@ def main() -> None:
         seconds = (time.process_time() - start) / len(SEEDS)
         for seed, student in zip(SEEDS, students, strict=True):
             lines.append("{},{},{:.2f},{:.4f},{:.4f}".format(f'"{name}"', seed, seconds, *quality(student)))
-        print(*lines[-len(SEEDS):], sep="\n", flush=True)
+        print(*lines[-len(SEEDS) :], sep="\n", flush=True)
         write_whole(HERE / "sums.csv", "\n".join([*lines, ""]))
 
 
