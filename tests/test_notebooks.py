@@ -26,6 +26,9 @@ EXPECTED = [
     "06_distillation_vs_quantization",
     "07_evals",
     "08_serving_and_monitoring",
+    "09_features_and_relations",
+    "10_language_models",
+    "11_mixture_of_experts",
 ]
 
 LESSONS = lessons.lesson_paths()
