@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from kdhelpers.data import Split
+from kdhelpers.processes import Processes
 from kdhelpers.teacher_outputs import (
     CorruptTeacherOutputs,
     Manifest,
@@ -18,6 +20,7 @@ from kdhelpers.teacher_outputs import (
     TeacherOutputs,
     record_teacher,
 )
+from kdhelpers.teacher_outputs.recording import _check_seen, _Recording
 
 ROWS, C, SHARD, BATCH = 50, 5, 16, 6
 SIZES = dict(shard_rows=SHARD, batch_size=BATCH, progress=False)
@@ -297,6 +300,31 @@ def test_float32_holds_what_float16_does_not(tmp_path):
     assert torch.equal(outputs.logits(["a"]), logits)
 
 
+def test_only_the_logits_that_are_kept_must_fit(tmp_path):
+    logits = torch.tensor([[0.0, 1.0, -7e4], [2.0, 0.0, -1e5]])
+    outputs = record_teacher(
+        Says(logits), Split(["a", "b"], torch.zeros(2, 1)), tmp_path, top_k=2, progress=False
+    )
+    assert outputs.top_k(["a", "b"])[0].tolist() == [[1.0, 0.0], [2.0, 0.0]]
+    assert outputs.top_k(["a", "b"])[2].tolist() == [-7e4, -1e5]  # tails are stored in float32
+
+
+def test_no_shard_is_made_where_none_is_left(split, tmp_path):
+    whole_shards = split.take(slice(2 * SHARD))
+    manifest = record_teacher(Teacher(), whole_shards, tmp_path, **SIZES).manifest
+    recording = _Recording(
+        Teacher(stop_at=0), whole_shards, tmp_path, BATCH, Processes(None), tqdm(disable=True)
+    )
+    assert recording._shard(manifest) is None
+
+
+def test_a_folder_that_a_process_does_not_see_is_refused(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"What the first process wrote in .* a disk that all processes share"
+    ):
+        _check_seen(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -344,7 +372,7 @@ def test_a_bar_counts_rows_from_where_it_resumes(split, tmp_path, monkeypatch):
     path = "kdhelpers.teacher_outputs.recording.progress_bar"
     monkeypatch.setattr(path, lambda **names: (asked.append(names), Bar())[1])
     record_teacher(Teacher(), split, tmp_path, **{**SIZES, "progress": True})
-    assert [(names["unit"], names["total"], names["shown"]) for names in asked] == [("row", ROWS, True)]
+    assert asked == [dict(title="asking the teacher", unit="row", total=ROWS, shown=True)]
     assert moved == [16, 6, 6, 4, 6, 6, 4, 2]
 
 
