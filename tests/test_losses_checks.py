@@ -64,6 +64,12 @@ def test_labels_out_of_range(wrong: int) -> None:
     )
 
 
+@pytest.mark.parametrize("wrong", [4, -1])
+def test_one_label_too_far_is_found_where_all_have_one(wrong: int) -> None:
+    with pytest.raises(ValueError, match=f"labels row 2 is {wrong}, out of range for 4 classes"):
+        distillation_loss(GOOD, GOOD, torch.tensor([0, 3, wrong]))
+
+
 def test_labels_of_a_sequence_name_the_place() -> None:
     with pytest.raises(ValueError, match=r"labels row \(1, 2\) is 9"):
         distillation_loss(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), torch.tensor([[0, 1, 2], [3, 0, 9]]))
@@ -150,6 +156,8 @@ def test_mask_of_the_wrong_kind() -> None:
     with pytest.raises(ValueError, match="mask") as error:
         kd_loss(GOOD, GOOD, mask=torch.ones(3))
     assert sentence(error) == "mask is torch.float32; give a torch.bool tensor, True where a row counts."
+    with pytest.raises(ValueError, match="mask is list; give a torch.bool tensor"):
+        kd_loss(GOOD, GOOD, mask=[True, False, True])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mask") as error:
         kd_loss(GOOD, GOOD, mask=torch.ones(3, 4, dtype=torch.bool))
     assert sentence(error) == (

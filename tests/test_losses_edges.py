@@ -91,6 +91,16 @@ def test_float64_stays_and_mixed_types_meet_at_the_wider() -> None:
 
 
 @each_loss
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_one_in_half_precision_is_widened_before_anything_is_computed(name: str, reduction: str) -> None:
+    half, single = logits(5, 4, seed=1).half(), logits(5, 4, seed=2).float()
+    for student, teacher in ((half, single), (single, half)):
+        found = LOSSES[name](student, teacher, reduction=reduction)
+        expected = LOSSES[name](student.float(), teacher.float(), reduction=reduction)
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@each_loss
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_class_ruled_out_by_both_takes_no_part(name: str, dtype: torch.dtype) -> None:
     student, teacher = leaf(4, 5, seed=1, dtype=dtype), logits(4, 5, seed=2, dtype=dtype)
@@ -144,6 +154,15 @@ def test_same_under_vmap(name: str) -> None:
     found = torch.func.vmap(lambda s, t, m: LOSSES[name](s, t, mask=m))(student, teacher, mask)
     expected = [LOSSES[name](s, t, mask=m) for s, t, m in zip(student, teacher, mask, strict=True)]
     torch.testing.assert_close(found, torch.stack(expected))
+
+
+@each_loss
+def test_same_under_vmap_over_one_of_both(name: str) -> None:
+    students, teachers = logits(3, 4, 5, seed=1), logits(3, 4, 5, seed=2)
+    over_teachers = torch.func.vmap(lambda teacher: LOSSES[name](students[0], teacher))(teachers)
+    torch.testing.assert_close(over_teachers, torch.stack([LOSSES[name](students[0], t) for t in teachers]))
+    over_students = torch.func.vmap(lambda student: LOSSES[name](student, teachers[0]))(students)
+    torch.testing.assert_close(over_students, torch.stack([LOSSES[name](s, teachers[0]) for s in students]))
 
 
 def test_mixture_under_vmap_and_func_grad() -> None:

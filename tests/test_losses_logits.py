@@ -35,7 +35,7 @@ def test_closed_form(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOFTENED)
-@pytest.mark.parametrize("temperature", [0.5, 1, 20.0])
+@pytest.mark.parametrize("temperature", [0.5, 1, 2, 20.0])
 def test_closed_form_at_temperatures(name: str, temperature: float) -> None:
     student, teacher = logits(5, 4, seed=1), logits(5, 4, seed=2)
     expected = reference_rows(name, student, teacher, temperature)
