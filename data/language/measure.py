@@ -2,9 +2,9 @@
 
     python data/language/measure.py
 
-Every student has the same size, and those of one seed the same start and order of rows. A method whose rows are
-there already is not trained again. "seconds" is processor time of one student, with what it asked of the teacher;
-for those that go on from half-trained ones, of the further steps alone.
+Every student has the same size, and those of one seed the same start and order of rows. A method whose rows
+are there already is not trained again. "seconds" is processor time of one student, with what it asked of the
+teacher; for those that go on from half-trained ones, of the further steps alone.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:
 def trained(
     seeds: range, split: Split, divergence: Callable[..., Tensor] | None = None, epochs: int = 0
 ) -> list:
-    """Students of several seeds side by side: by cross-entropy, or by a divergence from the teacher's logits."""
+    """Students of several seeds side by side: by cross-entropy, or by a divergence from the teacher."""
     students = [student(seed) for seed in seeds]
     if divergence is None:
         loss = lambda logits, batch: cross_entropy(logits, batch.inputs)  # noqa: E731
@@ -91,38 +91,44 @@ def half_trained(seeds: range) -> list:
     return trained(seeds, rows(traces=True), epochs=4)
 
 
-def further(seeds: range, on_policy: bool, steps: int = 100) -> list:
-    """Half-trained students go on: with the teacher's traces, or with their own, scored by the teacher."""
+def further(seeds: range, own: bool, divergence: Callable[..., Tensor] | None, steps: int = 100) -> list:
+    """Half-trained students go on: on the teacher's traces or on their own, which the teacher scores."""
     students = copy.deepcopy(half_trained(seeds))
     for seed, model in zip(seeds, students, strict=True):
         tokens, random = rows(traces=True).inputs, generator(1_000 + seed)
         optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
         for chosen in torch.randint(len(tokens), (steps, BATCH), generator=generator(seed)):
-            if on_policy:
-                value = on_policy_loss(model, tokens[chosen, :PROMPT], random)
-            else:
-                value = cross_entropy(model(tokens[chosen]), tokens[chosen])
+            texts = written_by(model, tokens[chosen, :PROMPT], random) if own else tokens[chosen]
+            value = step_loss(model(texts), texts, divergence)
             optimiser.zero_grad()
             value.backward()
             optimiser.step()
     return students
 
 
-def on_policy_loss(model: CausalTransformer, prompts: Tensor, random: torch.Generator) -> Tensor:
+def written_by(model: CausalTransformer, prompts: Tensor, random: torch.Generator) -> Tensor:
+    """Prompts (B, P) and what a model writes behind them, drawn at temperature 1."""
     end = ARITHMETIC.end_token
-    written = generate(model, prompts, ANSWER, end_token=end, temperature=1.0, random=random)
+    return generate(model, prompts, ANSWER, end_token=end, temperature=1.0, random=random)
+
+
+def step_loss(logits: Tensor, texts: Tensor, divergence: Callable[..., Tensor] | None) -> Tensor:
+    """Cross-entropy on the texts, or a divergence from what the teacher says about them."""
+    if divergence is None:
+        return cross_entropy(logits, texts)
     with torch.no_grad():
-        taught = TEACHER(written)
-    own = model(written)
-    return token_kd_loss(own[:, :-1], taught[:, :-1], answers_of(written), reverse_kl_loss)
+        taught = TEACHER(texts)
+    return token_kd_loss(logits[:, :-1], taught[:, :-1], answers_of(texts), divergence)
 
 
 METHODS: dict[str, tuple[int, Callable[[range], list]]] = {
     "6,000 traces": (10, lambda seeds: trained(seeds, rows(traces=True))),
     "6,000 answers": (10, lambda seeds: trained(seeds, rows(traces=False))),
     "half-trained": (5, half_trained),
-    "half, then traces": (5, partial(further, on_policy=False)),
-    "half, then on-policy": (5, partial(further, on_policy=True)),
+    "half, then traces": (5, partial(further, own=False, divergence=None)),
+    "half, then traces, reverse KL": (5, partial(further, own=False, divergence=reverse_kl_loss)),
+    "half, then own, reverse KL": (5, partial(further, own=True, divergence=reverse_kl_loss)),
+    "half, then own, forward KL": (5, partial(further, own=True, divergence=kd_loss)),
     "forward KL": (5, lambda seeds: trained(seeds, rows(traces=True), kd_loss)),
     "reverse KL": (5, lambda seeds: trained(seeds, rows(traces=True), reverse_kl_loss)),
     "300 traces": (5, lambda seeds: trained(seeds, rows(True, FEW))),

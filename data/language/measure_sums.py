@@ -2,8 +2,8 @@
 
     python data/language/measure_sums.py
 
-The teacher learns from all 1,000 right answers; students of 1,136 weights learn from what it wrote, in five ways
-and from ten seeds. What is measured is exact: the student's probability of each right answer, none is drawn.
+The teacher learns from all 1,000 right answers; students of 1,136 weights learn from what it wrote, in five
+ways and from ten seeds. What is measured is exact, as all probabilities of a right answer are added up.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def main() -> None:
         students = [seeded(lambda: CausalTransformer(len(SUMS), 7, 8, 1, 2), seed) for seed in SEEDS]
         start, settings["learning_rate"] = time.process_time(), 1e-2
         train_many(
-            students, Split(range(len(written)), written), loss, seeds=list(SEEDS), epochs=epochs, batch_size=112,
-            **settings,
+            students, Split(range(len(written)), written), loss, seeds=list(SEEDS), epochs=epochs,
+            batch_size=112, **settings,
         )  # fmt: skip
         seconds = (time.process_time() - start) / len(SEEDS)
         for seed, student in zip(SEEDS, students, strict=True):

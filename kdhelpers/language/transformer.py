@@ -49,7 +49,7 @@ class CausalTransformer(nn.Module):
         """Logits (B, L, V) of tokens (B, L): those at place i speak of the token at i + 1."""
         if tokens.dim() != 2 or tokens.shape[1] > self.length:
             raise ValueError(
-                f"CausalTransformer takes tokens (B, L) with L up to {self.length}, not {tuple(tokens.shape)}."
+                f"This transformer takes tokens (B, L) with L up to {self.length}, not {tuple(tokens.shape)}."
             )
         hidden = self.tokens(tokens) + self.places[: tokens.shape[1]]
         for block in self.blocks:
