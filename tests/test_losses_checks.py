@@ -76,6 +76,13 @@ def test_labels_of_a_sequence_name_the_place() -> None:
 
 
 def test_another_ignore_index_is_taken_and_named() -> None:
+    student, labels = logits(3, 4), torch.tensor([-1, 2, -1])
+    for kd_weight in (0.0, 0.5):
+        rows = distillation_loss(
+            student, student, labels, kd_weight=kd_weight, ignore_index=-1, reduction="none"
+        )
+        expected = (1 - kd_weight) * -student[1].log_softmax(0)[2]
+        torch.testing.assert_close(rows, torch.stack([expected * 0, expected, expected * 0]))
     assert distillation_loss(GOOD, GOOD, torch.tensor([-1, -1, -1]), ignore_index=-1) == 0
     with pytest.raises(ValueError, match="or -1 for a row without a label"):
         distillation_loss(GOOD, GOOD, torch.tensor([-100, -1, 0]), ignore_index=-1)
