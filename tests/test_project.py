@@ -200,6 +200,7 @@ def test_the_package_brings_the_data_that_lessons_read() -> None:
     assert all(path.exists() for path in included)
     assert set((ROOT / "data" / "support").glob("*.csv")) <= included
     assert ROOT / "data" / "support" / "teacher_outputs" in included
+    assert {ROOT / "data" / "league" / name for name in ("league.csv", "teacher.safetensors")} <= included
 
 
 def test_the_licences_are_those_of_the_metadata() -> None:
