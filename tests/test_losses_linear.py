@@ -246,6 +246,7 @@ def test_bad_arguments() -> None:
         r"^vocabulary is 151, but the student has 150 words and the teacher 150; give at most 150\.$",
         vocabulary=151,
     )
+    assert linear_kd_loss(**c, vocabulary=150) == linear_kd_loss(**c)  # all words that there are
     refused(r"^vocabulary is 0; give a whole number of 1 or more\.$", vocabulary=0)
     refused(r"^chunk_size is 0", chunk_size=0)
     refused(r"^temperature is 0", temperature=0)
