@@ -151,6 +151,8 @@ def test_nan_in_the_mixture_in_a_sequence_and_beside_a_mask() -> None:
 def test_infinities_that_leave_no_probabilities(row: list[float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         kd_loss(torch.zeros(1, 2), torch.tensor([row]))
+    with pytest.raises(ValueError, match=f"{words.removesuffix(' in 1')} in 1 of 3 rows, first in row 1: "):
+        kd_loss(torch.zeros(3, 2), torch.tensor([[0.0, 1.0], row, [1.0, -1.0]]))
 
 
 def test_nan_that_no_logit_explains() -> None:
