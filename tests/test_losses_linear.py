@@ -236,6 +236,7 @@ def test_bad_arguments() -> None:
     refused(
         r"^student_hidden has rows of shape \(7,\) and teacher_hidden \(6,\)", teacher_hidden=logits(6, 4)
     )
+    refused(r"rows of shape \(7,\) and teacher_hidden \(7, 2\); both", teacher_hidden=logits(7, 2, 4))
     refused(r"^teacher_bias has shape", teacher_bias=logits(3))
     refused(r"^student_bias has shape \(3,\), but student_weight has 150 words; give", student_bias=logits(3))
     refused(

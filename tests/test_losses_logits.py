@@ -103,6 +103,19 @@ def test_agrees_with_torchs_own_pieces() -> None:
     torch.testing.assert_close(logit_mse_loss(student, teacher), F.mse_loss(student, teacher))
 
 
+def test_the_ends_of_the_mixture_row_by_row() -> None:
+    student, teacher, labels = logits(6, 5, seed=1), logits(6, 5, seed=2), torch.arange(6) % 5
+    taught = distillation_loss(student, teacher, labels, kd_weight=1.0, reduction="none")
+    torch.testing.assert_close(taught, kd_loss(student, teacher, reduction="none"))
+    labelled = distillation_loss(student, teacher, labels, kd_weight=0.0, reduction="none")
+    torch.testing.assert_close(labelled, F.cross_entropy(student, labels, reduction="none"))
+    # A term without weight is not computed: what it would give here is infinite.
+    student[:, 4], teacher[:, 4] = -math.inf, -math.inf
+    labels[:] = 4
+    taught = distillation_loss(student, teacher, labels, kd_weight=1.0, reduction="none")
+    torch.testing.assert_close(taught, kd_loss(student[:, :4], teacher[:, :4], reduction="none"))
+
+
 def test_soft_cross_entropy_is_kd_plus_the_teachers_entropy() -> None:
     student, teacher = logits(6, 5, seed=1), logits(6, 5, seed=2)
     entropy = torch.distributions.Categorical(logits=teacher / 4).entropy()
