@@ -19,8 +19,10 @@ def is_traced(*tensors: Tensor) -> bool:
     """
     if torch.compiler.is_compiling():
         return True
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-    return any(tensor.is_meta or wrapped(tensor) for tensor in tensors)
+    for tensor in tensors:
+        if tensor.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            return True
+    return False
 
 
 def check_logits(student_logits: Tensor, teacher_logits: Tensor, what: str = "logits") -> None:

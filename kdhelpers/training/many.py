@@ -52,10 +52,11 @@ def train_many(
     """Train models of one kind side by side, each as if by ``train`` with its own loss and seed.
 
     Their weights are stacked, so that each layer of all of them is one batched product, and what a step costs
-    whatever its size is paid once. So five small models take 2.3 times as long as one in steps of 8 rows,
-    and 2.7 to 4 times in steps of 128, where most of the time is arithmetic that nobody shares
-    (``tests/benchmarks/bench_many.py``). The weights equal those of separate runs but for rounding.
-    Interrupting keeps what was learnt.
+    whatever its size is paid once. So five small models take 2.2 times as long as one in steps of 8 rows,
+    and 2.5 to 4 times in steps of 128, where most of the time is arithmetic that nobody shares
+    (``tests/benchmarks/bench_many.py``). Parts of two and three take longer still, as each pays what is
+    shared anew: of a convolutional network in steps of 128 rows, three alone take 2.6 times as long as one.
+    The weights equal those of separate runs but for rounding. Interrupting keeps what was learnt.
 
     Args:
         models: R models of one class, with weights of the same shapes, without buffers or dropout.
