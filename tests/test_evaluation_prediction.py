@@ -85,5 +85,9 @@ def test_wider_models_give_float32_that_a_later_loss_may_use(split):
 def test_what_is_not_logits_is_refused(split):
     with pytest.raises(ValueError, match=r"gives \(44,\) for 11 rows: it must give logits \(11, C\)"):
         predict_logits(nn.Flatten(0), split)
+    with pytest.raises(ValueError, match=r"gives \(11, 4, 1\) for 11 rows: it must give logits \(11, C\)"):
+        predict_logits(nn.Unflatten(1, (4, 1)), split)
+    with pytest.raises(ValueError, match="gives list for 11 rows"):
+        predict_logits(lambda inputs: inputs.tolist(), split)
     with pytest.raises(ValueError, match="batch_size is 0"):
         predict_logits(nn.Identity(), split, batch_size=0)
