@@ -130,6 +130,8 @@ def test_bad_input_gets_one_sentence():
         gaps_to_rest(report, {"a": torch.tensor([True, False])}, rate=5)
     with pytest.raises(ValueError, match="1 class names, but a label is 2"):
         class_parts(report_of([True], labels=[2])[0], ["only"])
+    with pytest.raises(ValueError, match="1 class names, but a label is 1"):
+        class_parts(report_of([True], labels=[1])[0], ["only"])
     with pytest.raises(KeyError, match="no part 'b': there are a"):
         gaps_to_rest(report, {"a": torch.tensor([True, False])})["b"]
 

@@ -79,8 +79,9 @@ def test_holm_keeps_the_rate_where_nothing_is_there():
 def test_bad_counts_and_p_values_get_sentences():
     with pytest.raises(ValueError, match="Counts must be 0 or more"):
         fisher_p(5, 4, 1, 2)
-    with pytest.raises(ValueError, match="here one is -1"):
-        fisher_p(1, 2, 3, 2)
+    for counts in ((-1, 4, 1, 2), (1, 4, -1, 2), (1, 2, 3, 2)):
+        with pytest.raises(ValueError, match="here one is -1"):
+            fisher_p(*counts)
     with pytest.raises(ValueError, match="Counts must be 0 or more"):
         mcnemar_p(-1, 2)
     with pytest.raises(ValueError, match="here one is -2"):
