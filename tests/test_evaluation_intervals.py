@@ -73,6 +73,11 @@ def test_mean_interval_equals_scipy(confidence):
     assert ours.n == 7
 
 
+def test_a_mean_is_taken_in_float64():
+    values = np.random.default_rng(7).random(1000).astype(np.float32)
+    assert mean_interval(values) == mean_interval(values.astype(np.float64))
+
+
 @pytest.mark.parametrize("values", [[0.3], [1.0, math.inf]])
 def test_a_mean_without_spread_promises_nothing(values):
     found = mean_interval(values)

@@ -22,6 +22,15 @@ def test_rows_come_in_order_whatever_the_batch_size(split):
         assert not found.requires_grad
 
 
+def test_a_bar_is_shown_only_on_request(split, monkeypatch):
+    asked = []
+    path = "kdhelpers.evaluation.prediction.progress_bar"
+    monkeypatch.setattr(path, lambda steps, *, shown, **names: (asked.append(shown), steps)[1])
+    predict_logits(nn.Linear(4, 3), split)
+    predict_logits(nn.Linear(4, 3), split, progress=True)
+    assert asked == [False, True]
+
+
 def test_dropout_is_off_and_every_part_keeps_its_own_mode(split):
     model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.9), nn.BatchNorm1d(3))
     model.train()
