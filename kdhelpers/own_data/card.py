@@ -19,17 +19,9 @@ def model_card(outcome: Outcome) -> str:
     Source: Mitchell et al. 2019, "Model Cards for Model Reporting", arXiv:1810.03993.
 
     Example:
-        >>> import torch
-        >>> from pathlib import Path
-        >>> from kdhelpers.data import Split
-        >>> from kdhelpers.evaluation import evaluate
-        >>> from kdhelpers.own_data import OwnData
-        >>> test = Split(range(4), torch.eye(2).repeat(2, 1), torch.arange(2).repeat(2))
-        >>> report = evaluate(torch.nn.Identity(), test, classes=["a", "b"])
-        >>> data, two = OwnData(("a", "b"), test, None, test), [report] * 2
-        >>> found = Outcome(Path("out"), data, two, two, report, {})
-        >>> model_card(found).splitlines()[0]
-        '# Model card: a text classifier with 2 classes'
+        >>> from kdhelpers.own_data.examples import example_outcome
+        >>> model_card(example_outcome()).splitlines()[0]
+        '# Model card: a text classifier with 3 classes'
     """
     classes = outcome.data.classes
     parts = [
@@ -50,8 +42,9 @@ def data_lines(outcome: Outcome) -> list[str]:
     """The files with their counts and hashes, and what was noticed in them.
 
     Example:
-        >>> data_lines.__name__
-        'data_lines'
+        >>> from kdhelpers.own_data.examples import example_outcome
+        >>> data_lines(example_outcome())[0]
+        'labelled texts: mail.csv, 60 rows, sha256 5f70bf18a086'
     """
     data = outcome.data
     files = [
@@ -70,8 +63,9 @@ def settings_lines(outcome: Outcome) -> list[str]:
     """Teacher, student and settings.
 
     Example:
-        >>> settings_lines.__name__
-        'settings_lines'
+        >>> from kdhelpers.own_data.examples import example_outcome
+        >>> settings_lines(example_outcome())[3]
+        "seeds: 0 to 1, each with both ways off one starting point; the student kept is seed 0's"
     """
     data, seeds = outcome.data, len(outcome.distilled)
     plain, soft = Recipe.for_labels(len(data.labelled)), Recipe.for_teacher(len(data.transfer))
@@ -91,8 +85,9 @@ def limit_lines(outcome: Outcome) -> list[str]:
     """What the numbers do not say, and whose terms apply.
 
     Example:
-        >>> limit_lines.__name__
-        'limit_lines'
+        >>> from kdhelpers.own_data.examples import example_outcome
+        >>> limit_lines(example_outcome())[1]
+        'It answers every text with one of its classes, also one that belongs to none of them.'
     """
     tests = "" if outcome.data.own_test else "; it was taken from the labelled rows, so it is small"
     return [

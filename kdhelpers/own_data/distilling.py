@@ -192,7 +192,7 @@ def _results(outcome: Outcome) -> dict[str, object]:
             "test": len(data.test),
         },
         "accuracy": {way: asdict(found) for way, found in outcome.accuracies.items()},
-        "mean recall": {way: asdict(found) for way, found in outcome.balanced.items()},
+        "mean recall": dict(outcome.balanced),
         "difference": {**asdict(outcome.difference), "verdict": outcome.difference.verdict},
         "gap closed": None if gap is None else asdict(gap),
         "student": {"accuracy": asdict(outcome.student.accuracy), "calibration": asdict(outcome.student.ece)},

@@ -106,6 +106,8 @@ def read_own_data(
         (('billing', 'delivery'), 6, 2)
     """
     columns = {"text": text, "label": label, "id": id or "", "group": group or ""}
+    if text == label:
+        raise ValueError(f"Texts and classes are both asked of the column {text!r}: name a column for each.")
     table = read_table(labelled, text, label=label, id=id or "", group=(group or "") if test is None else "")
     spelling = Spelling(table.name, table.rows)
     unsaid = [row for row in table.rows if not tidy(row.label)]

@@ -30,6 +30,7 @@ h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top:
 .table { overflow-x: auto; max-width: 100%; }
 figure { margin: 0.5rem 0; max-width: 34rem; }
 figure img { width: 100%; height: auto; }
+@media (max-width: 32rem) { th, td { padding: 0.2em 0.4em !important; font-size: 0.9rem; } }
 summary { cursor: pointer; padding: 0.4rem 0; }
 @media (prefers-color-scheme: dark) { figure img { filter: invert(0.9) hue-rotate(180deg); } }
 """
@@ -43,8 +44,10 @@ def report_html(outcome: Outcome, *, quote: bool = False) -> str:
         quote: Whether messages of the test may be quoted; otherwise classes and counts stand alone.
 
     Example:
-        >>> report_html.__name__
-        'report_html'
+        >>> from kdhelpers.own_data.examples import example_outcome
+        >>> page = report_html(example_outcome())
+        >>> "<h2>Class by class</h2>" in page, page.count("<img alt=")
+        (True, 3)
     """
     title = f"Distilled: a text classifier with {len(outcome.data.classes)} classes"
     sections = [
@@ -73,16 +76,11 @@ def confusions(outcome: Outcome) -> list[tuple[str, str, int, int]]:
     """The mistakes that the student makes most often: right class, its answer, how often, of how many rows.
 
     Example:
-        >>> import torch
-        >>> from pathlib import Path
-        >>> from kdhelpers.data import Split
-        >>> from kdhelpers.evaluation import evaluate
-        >>> from kdhelpers.own_data import OwnData
-        >>> test = Split(range(4), torch.eye(2).repeat(2, 1), torch.zeros(4, dtype=torch.long))
-        >>> report = evaluate(torch.nn.Identity(), test, classes=["a", "b"])
-        >>> data = OwnData(("a", "b"), test, None, test)
-        >>> confusions(Outcome(Path("out"), data, [report], [report], report, {}))
-        [('a', 'b', 2, 4)]
+        >>> from dataclasses import replace
+        >>> from kdhelpers.own_data.examples import example_outcome
+        >>> found = example_outcome()
+        >>> confusions(replace(found, distilled=found.labels_only))[0]
+        ('billing', 'delivery', 20, 20)
     """
     names, report = outcome.data.classes, outcome.student
     pairs = list(zip(report.labels.tolist(), report.predictions.tolist(), strict=True))
@@ -94,12 +92,12 @@ def confusions(outcome: Outcome) -> list[tuple[str, str, int, int]]:
 
 def _quality(outcome: Outcome) -> str:
     rows = [
-        [way, f"{found.value:.1%}", found.format_interval(), over, f"{outcome.balanced[way].value:.1%}"]
+        [way, f"{found.value:.1%}", found.format_interval(), over, f"{outcome.balanced[way]:.1%}"]
         for (way, found), over in zip(outcome.accuracies.items(), _counts(outcome), strict=True)
     ]
     header = ["way of learning", "accuracy", "95% interval", "over", "mean recall"]
-    caption = "Mean recall counts each class alike, however rare it is."
-    return _picture(accuracy_figure, outcome) + _table(rows, header, caption)
+    told = "<p>Mean recall counts each class alike, however rare it is.</p>"
+    return _picture(accuracy_figure, outcome) + _table(rows, header) + told
 
 
 def _counts(outcome: Outcome) -> list[str]:
@@ -109,7 +107,8 @@ def _counts(outcome: Outcome) -> list[str]:
 
 def _contract(outcome: Outcome) -> str:
     assert outcome.verdict is not None
-    said = f"<p class='said'>{escape(one_line(outcome.verdict.name))} {escape(outcome.verdict.outcome)}</p>"
+    name = one_line(outcome.verdict.name) or "The contract"
+    said = f"<p class='said'>{escape(name)}: {escape(outcome.verdict.outcome)}</p>"
     return said + _list([f"{clause.outcome}: {sentence(clause)}" for clause in outcome.verdict.clauses])
 
 
@@ -165,7 +164,8 @@ def _quotes(outcome: Outcome) -> str:
         ]
         for row in wrong
     ]
-    return _table(rows, ["text", "right class", "the student says", "confidence"], "Its surest mistakes.")
+    header = ["text", "right class", "the student says", "confidence"]
+    return f"<p>Its surest mistakes:</p>{_table(rows, header)}"
 
 
 def _costs(outcome: Outcome) -> str:
@@ -183,9 +183,9 @@ def _picture(draw: Callable[[Outcome], tuple[Figure, str]], outcome: Outcome) ->
     return figure_html(*draw(outcome))
 
 
-def _table(rows: Sequence[Sequence[str]], header: Sequence[str], caption: str = "") -> str:
+def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     cells = [[one_line(cell) for cell in row] for row in rows]
-    return _scrolling(html_table(cells, header, caption), f"by {header[0]}")
+    return _scrolling(html_table(cells, header), f"by {header[0]}")
 
 
 def _scrolling(table: str, name: str) -> str:
