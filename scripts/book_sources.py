@@ -15,6 +15,7 @@ from types import ModuleType
 
 import nbformat
 from lessons import ROOT, TABLE, lesson_paths
+from sphinx.util.inspect import object_description
 
 GROUPS = {
     "Data and models": ["data", "models", "text", "language"],
@@ -144,7 +145,7 @@ def offered(module: ModuleType) -> list[str]:
         for name, value in vars(module).items()
         if not name.startswith("_")
         and getattr(value, "__module__", "") == module.__name__
-        and (inspect.isfunction(value) or inspect.isclass(value))
+        and _is_explained(value)
     ]
 
 
@@ -153,14 +154,18 @@ def module_page(module: ModuleType) -> str:
     title = module.__name__
     homes = {name: _home(module, name) for name in offered(module)}
     glance = [f"   {name if home == title else f'~{home}.{name}'}" for name, home in homes.items()]
-    guests = ", ".join(name for name, home in homes.items() if home != title)
-    full = [
-        f".. automodule:: {title}",
-        "   :members:",
-        *([f"   :exclude-members: {guests}"] if guests else []),
-    ]
+    values = [name for name in homes if not _is_explained(getattr(module, name))]
+    apart = ", ".join([*(name for name, home in homes.items() if home != title), *values])
+    full = [f".. automodule:: {title}", "   :members:", *([f"   :exclude-members: {apart}"] if apart else [])]
+    for name in values:
+        full += ["", f".. py:data:: {name}", f"   :value: {object_description(getattr(module, name))}"]
     start = [title, "=" * len(title), "", f".. currentmodule:: {title}", ""]
     return "\n".join([*start, ".. autosummary::", "   :nosignatures:", "", *glance, "", *full, ""])
+
+
+def _is_explained(value: object) -> bool:
+    """Whether a name can have a docstring; constants and aliases of types have none."""
+    return inspect.isfunction(value) or inspect.isclass(value)
 
 
 def _home(module: ModuleType, name: str) -> str:
