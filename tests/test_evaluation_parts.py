@@ -126,8 +126,9 @@ def test_bad_input_gets_one_sentence():
         gaps_to_rest(report, {"all": torch.tensor([True, True])})
     with pytest.raises(ValueError, match="short"):
         gaps_to_rest(report, {"short": torch.tensor([True])})
-    with pytest.raises(ValueError, match="rate is 5"):
-        gaps_to_rest(report, {"a": torch.tensor([True, False])}, rate=5)
+    for rate in (0, 1, 5):
+        with pytest.raises(ValueError, match=f"rate is {rate}: give the chance"):
+            gaps_to_rest(report, {"a": torch.tensor([True, False])}, rate=rate)
     with pytest.raises(ValueError, match="1 class names, but a label is 2"):
         class_parts(report_of([True], labels=[2])[0], ["only"])
     with pytest.raises(ValueError, match="1 class names, but a label is 1"):
