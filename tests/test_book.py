@@ -245,6 +245,12 @@ def test_a_formula_becomes_mathml(tex: str) -> None:
     assert mathml().converted(tex, None, as_block=True).startswith("<math")
 
 
+def test_a_bar_stands_above_its_letter_without_a_font_for_mathematics() -> None:
+    formula = mathml().converted(r"\bar s", None, as_block=False)
+    assert "<mover>" in formula
+    assert "accent=" not in formula
+
+
 def test_a_formula_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     module, said = mathml(), []
     monkeypatch.setattr(

@@ -22,7 +22,8 @@ def converted(tex: str, node: nodes.Node, as_block: bool) -> str:
     for theirs, ours in SPELLINGS.items():
         tex = re.sub(theirs, ours, tex)
     try:
-        return tex2mathml(tex, as_block=as_block)
+        # Where a reader has no font for mathematics, an accent would be drawn into its letter, and be lost.
+        return tex2mathml(tex, as_block=as_block).replace('<mover accent="true">', "<mover>")
     except MathError as error:
         LOGGER.warning("This formula can't be turned into MathML: %s: %s", tex, error, location=node)
         return f"<code>{html.escape(tex)}</code>"
