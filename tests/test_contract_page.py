@@ -115,6 +115,8 @@ def test_it_is_written_by_the_ending_of_its_name(tmp_path):
     verdict = Verdict("Routing", (PASSES,))
     assert write_page(verdict, tmp_path / "new" / "a.html").read_text(encoding="utf-8") == to_html(verdict)
     assert write_page(verdict, tmp_path / "a.md").read_text(encoding="utf-8") == to_markdown(verdict)
+    noted = write_page(verdict, tmp_path / "noted.md", notes=["of June's test set"])
+    assert noted.read_text(encoding="utf-8") == to_markdown(verdict, notes=["of June's test set"])
     with pytest.raises(ValueError, match=r"a\.pdf ends in \.pdf: name a page \.html or \.md"):
         write_page(verdict, tmp_path / "a.pdf")
     with pytest.raises(ValueError, match=r"^verdict ends in nothing: name a page \.html or \.md"):
