@@ -98,12 +98,13 @@ def _distill() -> click.Command:
         with _told("the same command goes on from here"):
             from kdhelpers.contract import Contract
             from kdhelpers.own_data import distill_own_data, read_own_data
+            from kdhelpers.own_data.teaching import teacher_notes
 
             contract = given.pop("contract")
             terms = None if contract is None else Contract.from_toml(contract)
             training = {name: given.pop(name) for name in ("teacher", "seeds", "quote")}
             data = read_own_data(labelled, id=id_, **given)
-            for note in data.notes:
+            for note in (*data.notes, *teacher_notes(data, training["teacher"])):
                 click.echo(f"Note: {note}", err=True)
             outcome = distill_own_data(data, out, contract=terms, **training)
             click.echo(str(outcome))

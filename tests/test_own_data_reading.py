@@ -10,6 +10,7 @@ from own_files import messages, own_files, write_csv
 
 from kdhelpers.data import Split
 from kdhelpers.own_data import OwnData, read_own_data
+from kdhelpers.own_data.teaching import teacher_notes
 
 GOOD = "message,queue\n" + "".join(f"{text},{name}\n" for text, name in messages(16, seed=1))
 HUGE = "x" * 200_000
@@ -237,6 +238,32 @@ def test_a_quarter_of_each_class_becomes_the_test_and_always_the_same(tmp_path):
     counts = torch.bincount(one.labelled.labels) + torch.bincount(one.test.labels)
     share = torch.bincount(one.test.labels) / counts
     assert ((share > 0.15) & (share < 0.30)).all()
+
+
+def test_a_pool_has_no_text_of_the_test_that_is_taken_apart(tmp_path):
+    rows = messages(40, seed=7)
+    pool = "message\n" + "".join(f"{text.upper()}\n" for text, _ in rows) + "something new\n"
+    unsaid = "".join(f"{text}!,\n" for text, _ in rows)
+    content = write_csv(tmp_path / "x.csv", rows).read_text() + unsaid
+    assert read(tmp_path, content, pool=pool).pool.inputs == ["something new"]
+
+
+def test_one_column_cannot_be_both_and_a_group_is_not_looked_at_beside_a_test(tmp_path):
+    files = own_files(tmp_path)
+    with pytest.raises(ValueError, match="Texts and classes are both asked of the column 'queue'"):
+        read_own_data(files["labelled"], text="queue", label="queue")
+    data = read_own_data(files["labelled"], text="message", label="queue", test=files["test"], group="who")
+    assert "The column 'who' is not looked at, as there is a test." in data.notes
+
+
+def test_minilm_is_doubted_where_the_script_is_not_latin(tmp_path):
+    rows = [("где моя посылка", "post"), ("списали дважды", "bill"), ("карта не работает", "bill")] * 4
+    russian = read(
+        tmp_path, write_csv(tmp_path / "x.csv", rows).read_text(), test="message,queue\nкурьер,post\n"
+    )
+    assert "was made for English" in teacher_notes(russian, None)[0]
+    assert teacher_notes(russian, tmp_path) == []
+    assert teacher_notes(read(tmp_path, GOOD.replace("my", "für")), None) == []
 
 
 def test_transfer_without_a_pool_is_what_is_labelled():

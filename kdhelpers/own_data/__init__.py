@@ -2,7 +2,8 @@
 
 from .checking import check_student
 from .distilling import distill_own_data
+from .gathered import OwnData
 from .outcome import Outcome
-from .reading import OwnData, read_own_data
+from .reading import read_own_data
 
 __all__ = ["Outcome", "OwnData", "check_student", "distill_own_data", "read_own_data"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from torch import nn
@@ -20,11 +20,11 @@ from ..serving import OnnxPredictor, export_onnx
 from ..serving.artefact import RESULTS
 from ..text import NgramStudent, TransformerTeacher
 from .card import model_card
+from .gathered import OwnData
 from .outcome import Outcome
-from .reading import OwnData
 from .report import report_html
 from .students import kept_student, one_thread, train_student
-from .teaching import MAX_TOKENS, fitted_teacher, teacher_folder, teacher_outputs
+from .teaching import MAX_TOKENS, fitted_teacher, teacher_folder, teacher_notes, teacher_outputs
 from .workplace import Workplace
 
 SEEDS = 5
@@ -81,6 +81,7 @@ def distill_own_data(
     if seeds < 2:
         raise ValueError(f"seeds is {seeds}: an interval needs 2 or more, and 5 make a fair comparison.")
     check_contract(contract, data.classes)
+    data = replace(data, notes=(*data.notes, *teacher_notes(data, teacher)))
     folder, sha256 = teacher_folder(teacher)
     place = Workplace(out, _settings(data, sha256))
     model = fitted_teacher(data, folder, sha256, place)
@@ -96,10 +97,10 @@ def distill_own_data(
     export_onnx(student, place.folder)
     costs = _costs(model, student, data, place)
     report = _report(data, on_test.logits(data.test.ids))
-    outcome = Outcome(place.folder, data, labels_only, distilled, report, costs, sha256)
+    verdict = None
     if contract is not None:
-        verdict = contract.check(outcome.student, costs[SERVED], classes=data.classes)
-        outcome = Outcome(place.folder, data, labels_only, distilled, report, costs, sha256, verdict)
+        verdict = contract.check(distilled[0], costs[SERVED], classes=data.classes)
+    outcome = Outcome(place.folder, data, labels_only, distilled, report, costs, sha256, verdict)
     _write(outcome, quote)
     return outcome
 

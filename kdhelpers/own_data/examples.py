@@ -8,8 +8,8 @@ import torch
 
 from ..data import Split
 from ..evaluation import evaluate
+from .gathered import OwnData
 from .outcome import Outcome
-from .reading import OwnData
 
 
 def example_outcome() -> Outcome:

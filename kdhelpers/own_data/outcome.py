@@ -10,7 +10,7 @@ from pathlib import Path
 from ..contract import Verdict
 from ..costs import Costs, CostsTable
 from ..evaluation import Difference, Estimate, Report, compare, mean_interval
-from .reading import OwnData
+from .gathered import OwnData
 
 
 @dataclass(frozen=True, eq=False, repr=False)

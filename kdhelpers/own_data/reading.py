@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import torch
 
-from ..data import Split, join
+from ..data import Split
+from .gathered import OwnData
 from .likeness import alike_groups, as_read
 from .noticing import contradictions, few_examples, texts_shared
 from .spelling import Spelling, tidy
@@ -19,48 +19,6 @@ NO_POOL = (
     "No unlabelled texts: the student learns from the labelled ones alone, through the teacher. Most of what "
     "distillation can bring comes from a pool of texts that nobody labelled; --unlabelled adds one."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class OwnData:
-    """A reader's data, ready to distil on.
-
-    Args:
-        classes: The class names; label 0 is the first.
-        labelled: Texts with a label, to train on.
-        pool: Texts without; None if there are none.
-        test: Texts with a label, to measure on. None of them is in the other two.
-        notes: What the reader should know, a sentence each.
-        sources: The files by what they are for: name, sha256, rows.
-        columns: The columns that were read.
-        own_test: Whether the test is a file of its own.
-
-    Example:
-        >>> rows = Split(["a", "b"], ["help", "hi"], torch.tensor([0, 1]))
-        >>> OwnData(("x", "y"), rows.take([0]), None, rows.take([1])).transfer.ids
-        ('a',)
-    """
-
-    classes: tuple[str, ...]
-    labelled: Split
-    pool: Split | None
-    test: Split
-    notes: tuple[str, ...] = ()
-    sources: Mapping[str, tuple[str, str, int]] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict)
-    own_test: bool = True
-
-    @property
-    def transfer(self) -> Split:
-        """All texts that the student learns from, without labels: the teacher answers for them.
-
-        Example:
-            >>> one, two = Split(["a"], ["x"], torch.tensor([0])), Split(["b"], ["y"])
-            >>> OwnData(("x", "y"), one, two, one).transfer
-            Split(2 rows, texts, no labels)
-        """
-        own = self.labelled.unlabelled()
-        return own if self.pool is None else join(own, self.pool)
 
 
 def read_own_data(
@@ -105,48 +63,38 @@ def read_own_data(
         >>> data.classes, len(data.labelled), len(data.test)
         (('billing', 'delivery'), 6, 2)
     """
-    columns = {"text": text, "label": label, "id": id or "", "group": group or ""}
     if text == label:
         raise ValueError(f"Texts and classes are both asked of the column {text!r}: name a column for each.")
-    table = read_table(labelled, text, label=label, id=id or "", group=(group or "") if test is None else "")
-    spelling = Spelling(table.name, table.rows)
-    unsaid = [row for row in table.rows if not tidy(row.label)]
-    rows = [row for row in table.rows if tidy(row.label)]
+    own_group = (group or "") if test is None else ""
+    table = read_table(labelled, text, label=label, id=id or "", group=own_group)
     pool = None if unlabelled is None else read_table(unlabelled, text)
+    examined = None if test is None else read_table(test, text, label=label)
+    spelling = Spelling(table.name, table.rows)
+    rows, unsaid = _with_and_without_label(table.rows)
     notes = [*table.notes, *spelling.notes, *_unsaid_told(table.name, unsaid, label)]
     notes += contradictions(table.name, rows)
-    if test is None:
+    if examined is None:
         tested, rows, told = _taken_apart(table.name, rows, spelling, group)
-        examined = None
     else:
-        examined = read_table(test, text, label=label)
         tested, told = _test_rows(examined, spelling, table.name, label)
-    notes += told
-    parts = {"labelled": rows, "unsaid": unsaid, "pool": [] if pool is None else list(pool.rows)}
-    names = {"labelled": table.name, "unsaid": table.name, "pool": pool.name if pool else ""}
-    if examined is not None:
-        for part in parts:
-            parts[part], shared = texts_shared(names[part], parts[part], examined.name, tested)
-            notes += shared
-    parts["pool"] = _only_once(parts["pool"], [*parts["labelled"], *tested])
-    if not parts["labelled"]:
-        raise ValueError(
-            f"All labelled texts of {table.name} are in the test as well: nothing to learn from."
-        )
-    Spelling(table.name, parts["labelled"])  # two classes must be left
-    notes += few_examples(table.name, parts["labelled"], tested, spelling)
-    notes += (pool.notes if pool else ()) or ()
-    if not parts["unsaid"] and not parts["pool"]:
-        notes.append(NO_POOL)
+    parts = {"labelled": (table.name, rows), "unsaid": (table.name, unsaid)}
+    parts["pool"] = ("", []) if pool is None else (pool.name, list(pool.rows))
+    learnt, shared = _without_test(parts, examined, tested)
+    _check_left(table.name, learnt["labelled"])
+    notes += [*told, *shared, *few_examples(table.name, learnt["labelled"], tested, spelling)]
+    notes += pool.notes if pool else ()
+    notes += [f"The column {group!r} is not looked at, as there is a test."] if group and examined else []
+    known = [*learnt["labelled"], *tested]
+    unlabelled_rows = _pool(_only_once(learnt["unsaid"], known), _only_once(learnt["pool"], known))
     tables = {"labelled": table, "unlabelled": pool, "test": examined}
     return OwnData(
         classes=spelling.classes,
-        labelled=_split("labelled", parts["labelled"], spelling),
-        pool=_pool(parts["unsaid"], parts["pool"]),
+        labelled=_split("labelled", learnt["labelled"], spelling),
+        pool=unlabelled_rows,
         test=_split("test", tested, spelling),
-        notes=tuple(notes),
+        notes=(*notes, *([NO_POOL] if unlabelled_rows is None else ())),
         sources={use: (t.name, t.sha256, len(t.rows)) for use, t in tables.items() if t is not None},
-        columns=columns,
+        columns={"text": text, "label": label, "id": id or "", "group": own_group},
         own_test=examined is not None,
     )
 
@@ -179,6 +127,29 @@ def read_test(
     rows, notes = _test_rows(table, spelling, "the model's classes", label)
     labels = torch.tensor([list(classes).index(spelling.classes[_known(spelling, row)]) for row in rows])
     return Split([f"line {row.line}" for row in rows], [row.text for row in rows], labels), tuple(notes)
+
+
+def _with_and_without_label(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    return [row for row in rows if tidy(row.label)], [row for row in rows if not tidy(row.label)]
+
+
+def _without_test(
+    parts: Mapping[str, tuple[str, list[Row]]], test: Table | None, tested: Sequence[Row]
+) -> tuple[dict[str, list[Row]], list[str]]:
+    """All parts without the texts that a test of its own has as well, and what to say about it."""
+    if test is None:  # it was taken from the labelled rows
+        return {part: rows for part, (_, rows) in parts.items()}, []
+    found, notes = {}, []
+    for part, (name, rows) in parts.items():
+        found[part], told = texts_shared(name, rows, test.name, tested)
+        notes += told
+    return found, notes
+
+
+def _check_left(name: str, rows: Sequence[Row]) -> None:
+    if not rows:
+        raise ValueError(f"All labelled texts of {name} are in the test as well: nothing to learn from.")
+    Spelling(name, rows)  # two classes must be left
 
 
 def _unsaid_told(name: str, rows: Sequence[Row], column: str) -> list[str]:

@@ -16,7 +16,7 @@ from ..losses import kd_loss
 from ..seeding import seeded
 from ..text import NgramStudent
 from ..training import Loss, from_teacher, train
-from .reading import OwnData
+from .gathered import OwnData
 from .workplace import Workplace
 
 TEMPERATURE = 1.0

@@ -10,11 +10,13 @@ import torch
 
 from ..teacher_outputs import TeacherOutputs, record_teacher
 from ..text import TransformerTeacher, find_minilm
-from .reading import OwnData
+from .gathered import OwnData
 from .workplace import Workplace
 
 # Tokens that a teacher reads of a text: what is beyond costs time, and seldom decides.
 MAX_TOKENS = 128
+# The last letter of the Latin alphabet's extensions.
+LATIN = "\u024f"
 
 
 def teacher_folder(folder: str | os.PathLike[str] | None) -> tuple[Path, str]:
@@ -40,6 +42,29 @@ def teacher_folder(folder: str | os.PathLike[str] | None) -> tuple[Path, str]:
             "config.json and tokenizer.json)."
         )
     return place, hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def teacher_notes(data: OwnData, folder: str | os.PathLike[str] | None) -> list[str]:
+    """What should be known of a teacher before it is asked: MiniLM reads English.
+
+    Args:
+        data: Whose texts it will read.
+        folder: The teacher's folder; None is MiniLM.
+
+    Example:
+        >>> from kdhelpers.data import Split
+        >>> split = Split(["a", "b"], ["где моя посылка", "с карты списали дважды"], torch.tensor([0, 1]))
+        >>> teacher_notes(OwnData(("x", "y"), split, None, split), None)[0][:43]
+        'MiniLM, the teacher here, was made for Engl'
+    """
+    letters = [sign for text in data.labelled.inputs for sign in str(text)[:1_000] if sign.isalpha()]
+    foreign = sum(sign > LATIN for sign in letters)
+    if folder is not None or 2 * foreign <= len(letters):
+        return []
+    return [
+        "MiniLM, the teacher here, was made for English, and most letters of these texts are of another "
+        "script: a multilingual transformer, with --teacher, will know more."
+    ]
 
 
 def fitted_teacher(data: OwnData, weights: Path, sha256: str, place: Workplace) -> TransformerTeacher:
