@@ -38,7 +38,7 @@ def test_a_slice_against_the_rest_equals_scipy():
     assert gap.value.value == pytest.approx(right[hard].mean())
     assert gap.other.value == pytest.approx(right[~hard].mean())
     assert gap.difference.mean == pytest.approx(right[hard].mean() - right[~hard].mean())
-    assert gap.difference.pairs == "rows"
+    assert (gap.difference.n, gap.difference.pairs) == (300, "rows")
 
 
 def test_parts_are_matched_by_id_and_rows_without_a_label_are_left_out():
@@ -147,6 +147,7 @@ def test_tables_say_what_was_compared():
     # 10 rows, all wrong, against 50 that are all right.
     ours = next(line for line in str(found).splitlines() if line.startswith("1 "))
     assert ours.split()[:4] == ["1", "10", "0.0%", "100.0%"]
+    assert "points" not in ours  # the caption says so once for all
     assert ours.split()[-2:] == [f"{found['1'].p:.2g}", "worse"]
     assert all(f">{cell}</t" in shown for cell in [*ours.split()[:4], *ours.split()[-2:]])
     assert re.split(" {2,}", str(found).splitlines()[0]) == list(HEADER)
