@@ -104,9 +104,12 @@ def _distill() -> click.Command:
             terms = None if contract is None else Contract.from_toml(contract)
             training = {name: given.pop(name) for name in ("teacher", "seeds", "quote")}
             data = read_own_data(labelled, id=id_, **given)
-            for note in (*data.notes, *teacher_notes(data, training["teacher"])):
+            said = (*data.notes, *teacher_notes(data, training["teacher"]))
+            for note in said:
                 click.echo(f"Note: {note}", err=True)
             outcome = distill_own_data(data, out, contract=terms, **training)
+            for note in (note for note in outcome.data.notes if note not in said):
+                click.echo(f"Note: {note}", err=True)
             click.echo(str(outcome))
             click.echo(f"Read {outcome.folder / 'report.html'}; the student is beside it.")
 

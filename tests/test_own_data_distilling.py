@@ -79,11 +79,13 @@ def test_the_results_are_those_of_the_reports(outcome):
     assert str(outcome).startswith(outcome.headline)
 
 
-def test_the_student_learns_from_the_teacher_and_the_baseline_from_labels(outcome):
-    # The tiny teacher knows little: what it says is copied all the same, and labels alone do not.
-    copies = [report.agreement.value for report in outcome.distilled]
-    same = (outcome.labels_only[0].predictions == outcome.teacher.predictions).double().mean().item()
-    assert min(copies) >= same
+def test_a_teacher_that_cannot_read_is_put_aside_and_that_is_told(outcome):
+    # Its weights are random: on the labelled texts n-grams know more, and the students copy those.
+    assert "n-grams know more than the transformer" in outcome.data.notes[-1]
+    assert torch.equal(outcome.teacher.predictions, outcome.labels_only[0].predictions)
+    assert min(report.agreement.value for report in outcome.distilled) > 0.8
+    assert outcome.gap_closed is None
+    assert "There is no gap to close" in outcome.headline
 
 
 def test_again_it_is_all_there_and_a_changed_question_is_refused(files, outcome, tmp_path):

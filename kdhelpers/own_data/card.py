@@ -71,7 +71,8 @@ def settings_lines(outcome: Outcome) -> list[str]:
     plain, soft = Recipe.for_labels(len(data.labelled)), Recipe.for_teacher(len(data.transfer))
     return [
         f"teacher: a transformer (weights' sha256 {outcome.weights}), of each text the first {MAX_TOKENS} "
-        "tokens; on its embeddings a logistic head, fitted to the labelled texts",
+        "tokens; on its embeddings a logistic head, fitted to the labelled texts; n-grams beside it or alone "
+        "where they know more, by cross-validation on the labelled texts",
         f"student: NgramStudent of kdhelpers {__version__}; it learns the teacher's logits at temperature "
         f"{TEMPERATURE:g} and sees no label itself",
         f"passes: {soft.epochs} over all texts in steps of {soft.batch_size}; labels alone {plain.epochs} "

@@ -21,6 +21,7 @@ from ..serving.artefact import RESULTS
 from ..text import NgramStudent, TransformerTeacher
 from .card import model_card
 from .gathered import OwnData
+from .mixing import MixedTeacher, mixed_teacher, share_notes
 from .outcome import Outcome
 from .report import report_html
 from .students import kept_student, one_thread, train_student
@@ -81,10 +82,11 @@ def distill_own_data(
     if seeds < 2:
         raise ValueError(f"seeds is {seeds}: an interval needs 2 or more, and 5 make a fair comparison.")
     check_contract(contract, data.classes)
-    data = replace(data, notes=(*data.notes, *teacher_notes(data, teacher)))
     folder, sha256 = teacher_folder(teacher)
     place = Workplace(out, _settings(data, sha256))
-    model = fitted_teacher(data, folder, sha256, place)
+    transformer = fitted_teacher(data, folder, sha256, place)
+    model = mixed_teacher(transformer, data.labelled, place, progress=progress)
+    data = replace(data, notes=(*data.notes, *teacher_notes(data, teacher), *share_notes(model)))
     outputs, on_test = teacher_outputs(model, data, place, progress=progress)
     labels_only, distilled, student = [], [], None
     for seed in progress_bar(range(seeds), title="students", unit="pair", shown=progress):
@@ -156,7 +158,7 @@ def _report(data: OwnData, logits: object, outputs: TeacherLogits | None = None)
 
 
 def _costs(
-    teacher: TransformerTeacher, student: NgramStudent, data: OwnData, place: Workplace
+    teacher: TransformerTeacher | MixedTeacher, student: NgramStudent, data: OwnData, place: Workplace
 ) -> dict[str, Costs]:
     """What each costs on this machine for a message of middle length, measured once."""
     texts = sorted((str(text) for text in data.test.inputs), key=lambda text: (len(text), text))

@@ -91,10 +91,10 @@ def train_student(
         student = seeded(lambda: NgramStudent(data.classes), seed)
         with one_thread():
             if outputs is None:
-                _learn(student, data.labelled, None, Recipe.for_labels(len(data.labelled)), seed)
+                learn(student, data.labelled, None, Recipe.for_labels(len(data.labelled)), seed)
             else:
                 loss = from_teacher(outputs, loss=partial(kd_loss, temperature=TEMPERATURE), kd_weight=1.0)
-                _learn(student, data.transfer, loss, Recipe.for_teacher(len(data.transfer)), seed)
+                learn(student, data.transfer, loss, Recipe.for_teacher(len(data.transfer)), seed)
             found = {"logits": predict_logits(student, data.test)}
         if seed == 0 and outputs is not None:
             found |= {_WEIGHTS + name: value for name, value in student.state_dict().items()}
@@ -139,7 +139,19 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _learn(student: NgramStudent, split: Split, loss: Loss | None, recipe: Recipe, seed: int) -> None:
+def learn(student: NgramStudent, split: Split, loss: Loss | None, recipe: Recipe, seed: int) -> None:
+    """Train a student by a recipe.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+
+    Example:
+        >>> split = Split(["a", "b"], ["I paid twice", "it is late"], torch.tensor([0, 1]))
+        >>> student = NgramStudent(("bill", "post"))
+        >>> learn(student, split, None, Recipe.for_labels(2), seed=0)
+        >>> student.eval()(["it is late"]).argmax(1)
+        tensor([1])
+    """
     history = train(
         student,
         split,

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..teacher_outputs import TeacherOutputs, record_teacher
 from ..text import TransformerTeacher, find_minilm
@@ -97,7 +98,7 @@ def fitted_teacher(data: OwnData, weights: Path, sha256: str, place: Workplace) 
 
 
 def teacher_outputs(
-    teacher: TransformerTeacher, data: OwnData, place: Workplace, *, progress: bool = True
+    teacher: nn.Module, data: OwnData, place: Workplace, *, progress: bool = True
 ) -> tuple[TeacherOutputs, TeacherOutputs]:
     """What the teacher says of all texts to learn from, and of the test; each text is read once, ever.
 
