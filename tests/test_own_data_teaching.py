@@ -1,0 +1,62 @@
+"""Teachers from any folder of a transformer, fitted once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import safetensors.torch
+import torch
+from own_files import own_files, tiny_teacher
+
+from kdhelpers.own_data import read_own_data
+from kdhelpers.own_data.teaching import fitted_teacher, teacher_folder, teacher_outputs
+from kdhelpers.own_data.workplace import Workplace
+from kdhelpers.text import find_minilm
+from kdhelpers.text.encoder import empty_encoder
+
+
+@pytest.fixture
+def data(tmp_path):
+    return read_own_data(text="message", label="queue", **own_files(tmp_path))
+
+
+def distilbert(folder):
+    """A kind of transformer whose configuration calls its width otherwise."""
+    config = dict(model_type="distilbert", vocab_size=30_522, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = {name: value.contiguous() for name, value in empty_encoder(config).state_dict().items()}
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    shutil.copy(find_minilm() / "tokenizer.json", folder)
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("make", [tiny_teacher, distilbert])
+def test_a_teacher_is_fitted_once_and_then_read(make, data, tmp_path):
+    folder = teacher_folder(make(tmp_path / "teacher"))
+    place = Workplace(tmp_path / "out", {})
+    first = fitted_teacher(data, *folder, place)
+    assert first.head.weight.shape == (2, 16)
+    assert first.head.weight.abs().sum() > 0
+    kept = place.work / "teacher-head.safetensors"
+    before = kept.stat().st_mtime_ns
+    again = fitted_teacher(data, *folder, place)
+    assert kept.stat().st_mtime_ns == before
+    assert again.fingerprint() == first.fingerprint()
+    kept.write_bytes(kept.read_bytes()[:-9])  # damaged: it is fitted anew
+    assert torch.equal(fitted_teacher(data, *folder, place).head.bias, first.head.bias)
+
+
+def test_all_texts_are_asked_of_the_teacher_by_their_ids(data, tmp_path):
+    place = Workplace(tmp_path / "out", {})
+    teacher = fitted_teacher(data, *teacher_folder(tiny_teacher(tmp_path / "teacher")), place)
+    outputs, on_test = teacher_outputs(teacher, data, place, progress=False)
+    assert set(outputs.ids) == {*data.labelled.ids, *data.pool.ids}
+    assert on_test.ids == data.test.ids
+    with torch.no_grad():
+        wanted = teacher([str(text) for text in data.test.inputs])
+    torch.testing.assert_close(on_test.logits(data.test.ids), wanted, rtol=2e-3, atol=2e-3)
