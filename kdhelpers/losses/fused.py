@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 from kdhelpers.losses.checks import is_traced
 from kdhelpers.losses.row_losses import kl_rows
 
-_SHORT_ROW = 128
+SHORT_ROW = 128
 _SHORTEST_ROW = 16  # one vector of a processor
 # Numbers a chunk: on a processor, for each thread, a few of them fit its cache; elsewhere they keep it busy.
 _CHUNK = 2**16
@@ -87,12 +87,12 @@ def _by_chunks(student: Tensor, teacher: Tensor, temperature: float, gradient: T
     width = student.shape[-1]
     numbers = torch.get_num_threads() * _CHUNK if student.device.type == "cpu" else _CHUNK_ELSEWHERE
     step = max(1, numbers // width)
-    if width <= _SHORT_ROW and student.numel() <= step * width:
+    if width <= SHORT_ROW and student.numel() <= step * width:
         return _short(student, teacher, temperature, gradient)
     students, teachers = student.reshape(-1, width).split(step), teacher.reshape(-1, width).split(step)
     gradients = [None] * len(students) if gradient is None else gradient.view(-1, width).split(step)
     chunks = zip(students, teachers, gradients, strict=True)
-    if width <= _SHORT_ROW:
+    if width <= SHORT_ROW:
         return torch.stack([_short(s, t, temperature, out) for s, t, out in chunks]).sum()
     # One piece of memory for all chunks: asking for it anew costs more than the arithmetic.
     scratch = list(student.new_empty(4, *students[0].shape))

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdhelpers.losses.fused import kl_sum, log_probabilities
+from kdhelpers.losses.fused import SHORT_ROW, kl_sum, log_probabilities
 from kdhelpers.losses.row_losses import kl_rows, mixed_rows
 
-_SHORT_ROW = 128
 _FEW_NUMBERS = 2**16
 
 
@@ -37,7 +36,7 @@ def mixed_sum(
         >>> mixed_sum(torch.zeros(1, 2), torch.zeros(1, 2), 1.0, torch.tensor([1]), 1.0, 0.5, -100, True)
         tensor(0.3466)
     """
-    few = student.shape[-1] <= _SHORT_ROW and student.numel() <= _FEW_NUMBERS
+    few = student.shape[-1] <= SHORT_ROW and student.numel() <= _FEW_NUMBERS
     if few and complete and 0 < kd_weight < 1:
         total: Tensor = _MixedSum.apply(student, teacher, labels.long(), weight, temperature, kd_weight)
         return total

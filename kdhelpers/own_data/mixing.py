@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..data import Split
 from ..evaluation import predict_logits
+from ..losses import ensemble_logits
 from ..seeding import seeded
 from ..teacher_outputs.fingerprints import teacher_fingerprint
 from ..text import NgramStudent, TransformerTeacher
@@ -54,9 +55,8 @@ class MixedTeacher(nn.Module):
         """
         if self.share == 0:  # which need not be read twice
             return torch.log_softmax(self.ngrams(texts), 1)
-        parts = zip((self.transformer, self.ngrams), (self.share, 1 - self.share), strict=True)
-        probabilities = [share * model(texts).double().softmax(1) for model, share in parts]
-        return torch.stack(probabilities).sum(0).clamp(min=1e-30).log().float()
+        both = torch.stack([self.transformer(texts).double(), self.ngrams(texts).double()])
+        return ensemble_logits(both, torch.tensor([self.share, 1 - self.share])).float()
 
     def fingerprint(self) -> str:
         """A sha256 over all that decides the answers.
