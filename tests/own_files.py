@@ -64,6 +64,11 @@ def tiny_teacher(folder: Path) -> Path:
     """A transformer with MiniLM's tokenizer and random weights, as a Hugging Face folder."""
     config = json.loads((find_minilm() / "config.json").read_text(encoding="utf-8"))
     config |= dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    return teacher_of(config, folder)
+
+
+def teacher_of(config: dict, folder: Path) -> Path:
+    """The same for another kind of transformer."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights = {name: value.contiguous() for name, value in empty_encoder(config).state_dict().items()}

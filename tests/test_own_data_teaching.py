@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-
 import pytest
-import safetensors.torch
 import torch
-from own_files import own_files, tiny_teacher
+from own_files import own_files, teacher_of, tiny_teacher
 
 from kdhelpers.own_data import read_own_data
 from kdhelpers.own_data.teaching import fitted_teacher, teacher_folder, teacher_outputs
 from kdhelpers.own_data.workplace import Workplace
-from kdhelpers.text import find_minilm
-from kdhelpers.text.encoder import empty_encoder
 
 
 @pytest.fixture
@@ -25,14 +19,7 @@ def data(tmp_path):
 def distilbert(folder):
     """A kind of transformer whose configuration calls its width otherwise."""
     config = dict(model_type="distilbert", vocab_size=30_522, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        weights = {name: value.contiguous() for name, value in empty_encoder(config).state_dict().items()}
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    shutil.copy(find_minilm() / "tokenizer.json", folder)
-    safetensors.torch.save_file(weights, folder / "model.safetensors")
-    return folder
+    return teacher_of(config, folder)
 
 
 @pytest.mark.parametrize("make", [tiny_teacher, distilbert])
