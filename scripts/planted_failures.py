@@ -192,7 +192,7 @@ class Setting:
         """A student of the teacher that these labels make."""
         head = nn.Linear(self.seen[0].shape[1], len(QUEUES))
         assert labelled.labels is not None
-        fit_logistic(head, self.seen[0], labelled.labels, weight_decay=1e-4)
+        fit_logistic(head, self.seen[0], labelled.labels)
         outputs = MemoryOutputs(self.pool.ids, head(self.seen[1]).detach())
         hasher = NgramHasher(buckets=2**14)
         student = seeded(lambda: NgramStudent(QUEUES, hasher=hasher), self.seed)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from own_files import own_files, teacher_of, tiny_teacher
 
 from kdhelpers.own_data import read_own_data
-from kdhelpers.own_data.teaching import fitted_teacher, teacher_folder, teacher_outputs
+from kdhelpers.own_data.mixing import SHARES, best_share
+from kdhelpers.own_data.teaching import embedded, fitted_teacher, teacher_folder, teacher_outputs
 from kdhelpers.own_data.workplace import Workplace
+from kdhelpers.text import TransformerTeacher
 
 
 @pytest.fixture
@@ -36,6 +40,16 @@ def test_a_teacher_is_fitted_once_and_then_read(make, data, tmp_path):
     assert again.fingerprint() == first.fingerprint()
     kept.write_bytes(kept.read_bytes()[:-9])  # damaged: it is fitted anew
     assert torch.equal(fitted_teacher(data, *folder, place).head.bias, first.head.bias)
+
+
+def test_the_labelled_texts_are_read_once_for_the_head_and_the_choice(data, tmp_path, monkeypatch):
+    place = Workplace(tmp_path / "out", {})
+    teacher = fitted_teacher(data, *teacher_folder(tiny_teacher(tmp_path / "teacher")), place)
+    by_itself = TransformerTeacher.fit(copy.deepcopy(teacher), data.labelled).head
+    assert torch.equal(teacher.head.weight, by_itself.weight)
+    monkeypatch.setattr(TransformerTeacher, "embed", None)  # and so cannot be asked again
+    seen = embedded(teacher, data.labelled, place)
+    assert best_share(data.labelled, seen, data.classes) in SHARES
 
 
 def test_all_texts_are_asked_of_the_teacher_by_their_ids(data, tmp_path):

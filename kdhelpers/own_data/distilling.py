@@ -84,8 +84,8 @@ def distill_own_data(
     check_contract(contract, data.classes)
     folder, sha256 = teacher_folder(teacher)
     place = Workplace(out, _settings(data, sha256))
-    transformer = fitted_teacher(data, folder, sha256, place)
-    model = mixed_teacher(transformer, data.labelled, place, progress=progress)
+    transformer = fitted_teacher(data, folder, sha256, place, progress=progress)
+    model = mixed_teacher(transformer, data.labelled, place)
     data = replace(data, notes=(*data.notes, *teacher_notes(data, teacher), *share_notes(model)))
     outputs, on_test = teacher_outputs(model, data, place, progress=progress)
     labels_only, distilled, student = [], [], None

@@ -16,12 +16,12 @@ from ..teacher_outputs.fingerprints import teacher_fingerprint
 from ..text import NgramStudent, TransformerTeacher
 from ..text.logistic import fit_logistic
 from .students import Recipe, learn, one_thread
+from .teaching import embedded
 from .workplace import Workplace
 
 # How much the transformer counts. The first is taken unless another does better.
 SHARES = (1.0, 0.5, 0.0)
 FOLDS = 4
-WEIGHT_DECAY = 1e-4  # as of TransformerTeacher.fit
 _UNSURE = 0.05
 
 
@@ -71,7 +71,7 @@ class MixedTeacher(nn.Module):
 
 
 def mixed_teacher(
-    transformer: TransformerTeacher, labelled: Split, place: Workplace, *, progress: bool = False
+    transformer: TransformerTeacher, labelled: Split, place: Workplace
 ) -> TransformerTeacher | MixedTeacher:
     """The transformer, or what does better on the labelled texts: n-grams beside it, or alone.
 
@@ -79,7 +79,6 @@ def mixed_teacher(
         transformer: Fitted to the labelled texts.
         labelled: n texts with their labels.
         place: Where the choice and the n-grams are kept.
-        progress: Whether to show a bar while the texts are read.
 
     Example:
         >>> import tempfile
@@ -89,10 +88,11 @@ def mixed_teacher(
         >>> mixed_teacher(teacher.fit(split), split, Workplace(tempfile.mkdtemp(), {}))(["help"]).shape
         torch.Size([1, 2])
     """
-    found = place.facts(
-        "teacher-share", lambda: {"share": best_share(transformer, labelled, progress=progress)}
-    )
-    share = float(str(found["share"]))
+
+    def chosen() -> dict[str, object]:
+        return {"share": best_share(labelled, embedded(transformer, labelled, place), transformer.classes)}
+
+    share = float(str(place.facts("teacher-share", chosen)["share"]))
     if share == 1:
         return transformer
     ngrams = NgramStudent(transformer.classes)
@@ -120,7 +120,7 @@ def share_notes(teacher: nn.Module) -> list[str]:
     ]
 
 
-def best_share(teacher: TransformerTeacher, labelled: Split, *, progress: bool = False) -> float:
+def best_share(labelled: Split, embedded: Tensor, classes: tuple[str, ...]) -> float:
     """How much a transformer should count beside n-grams, by cross-validation on the labelled texts.
 
     Of four folds, each is answered by a head and by n-grams that learned from the other three. The share
@@ -128,33 +128,31 @@ def best_share(teacher: TransformerTeacher, labelled: Split, *, progress: bool =
     answer that was too sure does not decide.
 
     Args:
-        teacher: Only its embeddings are asked.
         labelled: n texts with their labels.
-        progress: Whether to show a bar while they are read.
+        embedded: The transformer's view of them, (n, D).
+        classes: Their names.
 
     Example:
-        >>> teacher = TransformerTeacher(["billing", "delivery"])
         >>> texts = ["paid twice", "wrong bill", "debited", "a fee?", "late", "lost it", "where", "when"]
-        >>> best_share(teacher, Split(range(8), texts, torch.tensor([0] * 4 + [1] * 4))) in SHARES
-        True
+        >>> split = Split(range(8), texts, torch.tensor([0] * 4 + [1] * 4))
+        >>> best_share(split, torch.eye(2)[split.labels], ("billing", "delivery"))  # it knows the class
+        1.0
     """
     assert labelled.labels is not None
     folds = fold_numbers(labelled.labels)
-    with torch.no_grad():
-        embedded = teacher.embed([str(text) for text in labelled.inputs], progress=progress)
     found = torch.zeros(2, len(labelled), dtype=torch.float64)  # probability of the right class
     for fold in range(FOLDS):
         rows, others = (folds == fold).nonzero().flatten(), (folds != fold).nonzero().flatten()
         if not len(rows) or len(labelled.labels[others].unique()) < 2:
             continue
-        head = nn.Linear(embedded.shape[1], len(teacher.classes))
-        fit_logistic(head, embedded[others], labelled.labels[others], WEIGHT_DECAY)
-        student = ngrams_of(teacher.classes, labelled.take(others))
+        head = nn.Linear(embedded.shape[1], len(classes))
+        fit_logistic(head, embedded[others], labelled.labels[others])
+        student = ngrams_of(classes, labelled.take(others))
         with torch.no_grad():
             answers = head(embedded[rows]), predict_logits(student, labelled.take(rows))
         for kind, logits in enumerate(answers):
             found[kind, rows] = logits.double().softmax(1)[range(len(rows)), labelled.labels[rows]]
-    losses = [_loss(share * found[0] + (1 - share) * found[1], len(teacher.classes)) for share in SHARES]
+    losses = [_loss(share * found[0] + (1 - share) * found[1], len(classes)) for share in SHARES]
     return SHARES[int(np.argmin(np.round(losses, 6)))]
 
 

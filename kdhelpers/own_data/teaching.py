@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..data import Split
 from ..teacher_outputs import TeacherOutputs, record_teacher
 from ..text import TransformerTeacher, find_minilm
+from ..text.logistic import fit_logistic
 from .gathered import OwnData
 from .workplace import Workplace
 
@@ -53,7 +55,6 @@ def teacher_notes(data: OwnData, folder: str | os.PathLike[str] | None) -> list[
         folder: The teacher's folder; None is MiniLM.
 
     Example:
-        >>> from kdhelpers.data import Split
         >>> split = Split(["a", "b"], ["где моя посылка", "с карты списали дважды"], torch.tensor([0, 1]))
         >>> teacher_notes(OwnData(("x", "y"), split, None, split), None)[0][:43]
         'MiniLM, the teacher here, was made for Engl'
@@ -68,21 +69,23 @@ def teacher_notes(data: OwnData, folder: str | os.PathLike[str] | None) -> list[
     ]
 
 
-def fitted_teacher(data: OwnData, weights: Path, sha256: str, place: Workplace) -> TransformerTeacher:
-    """The teacher with its head fitted to the labelled texts; the head is kept in the workplace.
+def fitted_teacher(
+    data: OwnData, weights: Path, sha256: str, place: Workplace, *, progress: bool = False
+) -> TransformerTeacher:
+    """The teacher with its head fitted to the labelled texts, as ``TransformerTeacher.fit`` does; it is kept.
 
     Args:
         data: Its labelled texts are learnt from.
         weights: The folder of the transformer.
         sha256: Of its weights.
         place: Where the head is kept.
+        progress: Whether to show a bar while the texts are read.
 
     Raises:
         ValueError: The folder holds no transformer that can be built.
 
     Example:
         >>> import tempfile
-        >>> from kdhelpers.data import Split
         >>> split = Split(["a", "b"], ["I paid twice", "it is late"], torch.tensor([0, 1]))
         >>> data, place = OwnData(("bill", "post"), split, None, split), Workplace(tempfile.mkdtemp(), {})
         >>> fitted_teacher(data, *teacher_folder(None), place)(["late again"]).argmax(1)
@@ -90,11 +93,39 @@ def fitted_teacher(data: OwnData, weights: Path, sha256: str, place: Workplace) 
     """
     teacher = TransformerTeacher(data.classes, weights=weights, sha256=sha256, max_length=MAX_TOKENS)
 
-    def fit() -> dict[str, torch.Tensor]:
-        return dict(teacher.fit(data.labelled, progress=True).head.state_dict())
+    def fit() -> dict[str, Tensor]:
+        assert data.labelled.labels is not None
+        seen = embedded(teacher, data.labelled, place, progress=progress)
+        fit_logistic(teacher.head, seen, data.labelled.labels)
+        return dict(teacher.head.state_dict())
 
     teacher.head.load_state_dict(place.tensors("teacher-head", fit))
     return teacher
+
+
+def embedded(
+    teacher: TransformerTeacher, labelled: Split, place: Workplace, *, progress: bool = False
+) -> Tensor:
+    """The transformer's view (n, D) of the labelled texts: the texts are read once, and the view is kept.
+
+    Args:
+        teacher: Only its transformer is asked.
+        labelled: n texts.
+        place: Where the view is kept.
+        progress: Whether to show a bar while the texts are read.
+
+    Example:
+        >>> import tempfile
+        >>> teacher, split = TransformerTeacher(["bill", "post"]), Split(["a"], ["I paid twice"])
+        >>> embedded(teacher, split, Workplace(tempfile.mkdtemp(), {})).shape
+        torch.Size([1, 384])
+    """
+
+    def read() -> dict[str, Tensor]:
+        with torch.no_grad():
+            return {"texts": teacher.embed([str(text) for text in labelled.inputs], progress=progress)}
+
+    return place.tensors("teacher-embeddings", read)["texts"]
 
 
 def teacher_outputs(
@@ -108,7 +139,6 @@ def teacher_outputs(
 
     Example:
         >>> import tempfile
-        >>> from kdhelpers.data import Split
         >>> split = Split(["a", "b"], ["I paid twice", "it is late"], torch.tensor([0, 1]))
         >>> data, place = OwnData(("bill", "post"), split, None, split), Workplace(tempfile.mkdtemp(), {})
         >>> teacher = fitted_teacher(data, *teacher_folder(None), place)

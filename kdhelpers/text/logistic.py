@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from ..data import Split
 
+# Half of it times the squared weights is added to the mean loss: little, but enough for one best solution.
+WEIGHT_DECAY = 1e-4
+
 
 def labelled_texts(split: Split, classes: Sequence[str]) -> tuple[list[str], Tensor]:
     """The texts that have a label, and their labels.
@@ -38,7 +41,7 @@ def labelled_texts(split: Split, classes: Sequence[str]) -> tuple[list[str], Ten
     return [split.inputs[row] for row in rows], labels
 
 
-def fit_logistic(head: nn.Linear, inputs: Tensor, labels: Tensor, weight_decay: float) -> None:
+def fit_logistic(head: nn.Linear, inputs: Tensor, labels: Tensor, weight_decay: float = WEIGHT_DECAY) -> None:
     """Fit a linear layer in place: mean cross-entropy plus half of weight_decay times the squared weights.
 
     Args:

@@ -20,12 +20,11 @@ from ..files import write_whole
 from ..modes import in_mode
 from ..tokens import Tokens
 from .encoder import empty_encoder, pretrained_encoder
-from .logistic import fit_logistic, labelled_texts
+from .logistic import WEIGHT_DECAY, fit_logistic, labelled_texts
 from .saving import checked_classes, read_settings, read_weights, save_model
 from .weights import MINILM_SHA256, checked_folder, find_minilm
 
-# Texts of like length go through the transformer together: filling costs as much as text does.
-_TOGETHER = 32
+_TOGETHER = 32  # texts of like length go through it at once: filling costs as much as text does
 
 
 class TransformerTeacher(nn.Module):
@@ -161,7 +160,9 @@ class TransformerTeacher(nn.Module):
             means = (hidden * counts[..., None]).sum(1) / counts.sum(1, keepdim=True)
             return F.normalize(means, dim=1)
 
-    def fit(self, split: Split, *, weight_decay: float = 1e-4, progress: bool = False) -> TransformerTeacher:
+    def fit(
+        self, split: Split, *, weight_decay: float = WEIGHT_DECAY, progress: bool = False
+    ) -> TransformerTeacher:
         """Train the head alone, to its one best solution: logistic regression on the embeddings.
 
         Args:
