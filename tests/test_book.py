@@ -197,20 +197,6 @@ def test_each_public_name_is_in_the_reference(book: Path, name: str) -> None:
         assert place in (every if is_guest else described)
 
 
-def test_the_glossary_is_in_order_and_says_where_each_term_is_taught() -> None:
-    text = (lessons.ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    entries = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
-    terms = [entry.partition("\n")[0] for entry in entries]
-    assert terms == sorted(set(terms), key=str.lower)
-    titles = {path: lessons.title_and_summary(nbformat.read(path, as_version=4))[0] for path in LESSONS}
-    links = {title[:2]: f"[{title}](../notebooks/{path.name})" for path, title in titles.items()}
-    for entry in entries:
-        taught = entry.strip().rpartition("\n\nTaught in ")[2].removesuffix(".")
-        number = taught.removeprefix("[")[:2]
-        assert re.fullmatch(r"\d\d", number), entry
-        assert taught == links.get(number, taught)  # without a link while the lesson is still being written
-
-
 @pytest.mark.parametrize(
     ("written", "read"),
     [
