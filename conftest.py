@@ -13,7 +13,15 @@ _study = tempfile.TemporaryDirectory(prefix="kdhelpers-study-")
 os.environ.setdefault("KDHELPERS_STATE", _study.name)
 
 
+# Examples in the documentation that go from end to end, which a docstring cannot say by a marker.
+WHOLE_EXAMPLES = {"kdhelpers.own_data.distilling.distill_own_data", "kdhelpers.serving.graphs.traced_graph"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that install gigabytes are there only for those who ask for them by their marker."""
+    for item in items:
+        if item.name in WHOLE_EXAMPLES:
+            item.add_marker("whole")
     if "colab" not in config.getoption("markexpr"):
         items[:] = [item for item in items if item.get_closest_marker("colab") is None]

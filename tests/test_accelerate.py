@@ -17,6 +17,7 @@ import torch
 
 from kdhelpers.teacher_outputs import Manifest, record_teacher
 
+pytestmark = pytest.mark.whole
 PROCESSES = 2
 RUNS = ("labels", "some labels", "teacher and some labels", "own loss", "one row", "float64")
 WAIT = 120

@@ -84,6 +84,7 @@ def pages(book: Path) -> dict[str, Page]:
     return {name: page(path) for name, path in found.items() if not name.startswith("_static/")}
 
 
+@pytest.mark.whole
 def test_it_is_built_without_a_warning(built: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     _, run = built
     assert (run.returncode, run.stderr) == (0, "")
@@ -105,6 +106,7 @@ def broken_links(book: Path) -> list[str]:
     return found
 
 
+@pytest.mark.whole
 def test_every_link_leads_somewhere(book: Path) -> None:
     assert broken_links(book) == []
 
@@ -115,6 +117,7 @@ def test_a_link_to_nowhere_is_found(tmp_path: Path) -> None:
     assert broken_links(tmp_path) == ["a.html: b.html#here, which has no such place", "a.html: c.html"]
 
 
+@pytest.mark.whole
 def test_nothing_is_fetched_from_elsewhere(book: Path) -> None:
     found = []
     for name, here in pages(book).items():
@@ -128,6 +131,7 @@ def test_nothing_is_fetched_from_elsewhere(book: Path) -> None:
     assert found == []
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_is_there_with_its_figures_and_folded_cells(book: Path, path: Path) -> None:
     here = page(book / "notebooks" / f"{path.stem}.html")
@@ -146,6 +150,7 @@ def test_a_lesson_is_there_with_its_figures_and_folded_cells(book: Path, path: P
     assert lessons.badge(path.stem).endswith(f"({colab[0]})")
 
 
+@pytest.mark.whole
 def test_lessons_stand_in_their_order(book: Path) -> None:
     links = [
         tag["href"] for tag in page(book / "lessons.html").named("a") if "nav" not in tag.get("class", "")
@@ -154,6 +159,7 @@ def test_lessons_stand_in_their_order(book: Path) -> None:
     assert order == [path.stem for path in LESSONS]
 
 
+@pytest.mark.whole
 def test_a_search_finds_each_lesson(book: Path) -> None:
     source = (book / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(source.removeprefix("Search.setIndex(").removesuffix(")"))
@@ -168,6 +174,7 @@ def test_a_search_finds_each_lesson(book: Path) -> None:
     assert index["docnames"].index("notebooks/03_soft_targets") in found
 
 
+@pytest.mark.whole
 def test_formulas_are_drawn_without_a_script(book: Path) -> None:
     for path in LESSONS:
         here = page(book / "notebooks" / f"{path.stem}.html")
@@ -184,6 +191,7 @@ def modules() -> list[str]:
     return sorted(name for name in found if not name.startswith("_"))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", modules())
 def test_each_public_name_is_in_the_reference(book: Path, name: str) -> None:
     module = importlib.import_module(f"kdhelpers.{name}")

@@ -40,6 +40,7 @@ def distill(files, *more):
     return call("distill", files["labelled"], *columns, *options, "--seeds", 2, *more)
 
 
+@pytest.mark.whole
 def test_distill_says_what_came_of_it_and_leaves_it_in_the_folder(made):
     assert made["said"].exit_code == 0, made["said"].output
     assert "labels alone" in made["said"].stdout
@@ -48,6 +49,7 @@ def test_distill_says_what_came_of_it_and_leaves_it_in_the_folder(made):
     assert {"model.safetensors", "model.onnx", "predictor.json", "model_card.md", "report.html"} <= names
 
 
+@pytest.mark.whole
 def test_distill_tells_what_it_noticed_and_refuses_in_one_sentence(made, tmp_path):
     other = tmp_path / "mail.csv"
     other.write_text(made["labelled"].read_text() + ",billing\n")
@@ -67,6 +69,7 @@ def test_distill_tells_what_it_noticed_and_refuses_in_one_sentence(made, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.whole
 def test_predict_answers_a_file_row_by_row_and_names_what_it_cannot(made, tmp_path):
     file = tmp_path / "new.csv"
     file.write_text('nr,message\n1,my card is late\n2,\n3,"two\nlines"\n4\n', encoding="utf-8")
@@ -87,6 +90,7 @@ def test_predict_answers_a_file_row_by_row_and_names_what_it_cannot(made, tmp_pa
     assert [row["id"] for row in csv.DictReader(target.open(newline=""))] == ["1", "3"]
 
 
+@pytest.mark.whole
 def test_predict_answers_lines(made):
     found = call("predict", made["out"], "-", input=b"my card is late\n\ncaf\xe9\nwhere is it")
     assert [row["id"] for row in csv.DictReader(io.StringIO(found.stdout))] == ["1", "4"]
@@ -94,6 +98,7 @@ def test_predict_answers_lines(made):
     assert "line 3: not UTF-8 (byte 0xe9)" in found.stderr
 
 
+@pytest.mark.whole
 def test_predict_needs_no_torch(made, tmp_path):
     file = tmp_path / "new.csv"
     file.write_text("message\nmy card is late\n", encoding="utf-8")
@@ -107,6 +112,7 @@ def test_predict_needs_no_torch(made, tmp_path):
     assert run.stdout.startswith("id,label,confidence")
 
 
+@pytest.mark.whole
 def test_check_says_by_its_exit_whether_the_contract_is_kept(made, tmp_path):
     kept, broken = (
         call("check", made["out"], made["test"], "--contract", made[name]) for name in ("kept", "broken")
@@ -122,6 +128,7 @@ def test_check_says_by_its_exit_whether_the_contract_is_kept(made, tmp_path):
     assert call("check", made["out"], few, "--contract", tmp_path / "half.toml").exit_code == 1
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("contract", "test", "sentence"),
     [
@@ -151,6 +158,7 @@ def test_a_folder_without_a_student_is_told(tmp_path):
     assert "There is no exported model in" in found.stderr
 
 
+@pytest.mark.whole
 def test_an_interruption_says_how_to_go_on(made, monkeypatch):
     def interrupted(*args, **options):
         raise KeyboardInterrupt

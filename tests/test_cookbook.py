@@ -27,6 +27,7 @@ def test_there_are_eight_recipes_of_at_most_twenty_lines():
     assert all(len(line) <= 110 for source in RECIPES.values() for line in source.splitlines())
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

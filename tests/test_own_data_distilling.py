@@ -53,6 +53,7 @@ def content(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in every}
 
 
+@pytest.mark.whole
 def test_the_folder_has_the_student_in_both_forms(outcome):
     served, student = OnnxPredictor.load(outcome.folder), NgramStudent.load(outcome.folder)
     texts = read_texts(outcome)
@@ -68,6 +69,7 @@ def read_texts(outcome):
     return list(outcome.data.test.inputs)
 
 
+@pytest.mark.whole
 def test_the_results_are_those_of_the_reports(outcome):
     results = json.loads((outcome.folder / "results.json").read_text())
     assert results["rows"] == {"labelled": 16, "pool": 40, "test": 24}
@@ -79,6 +81,7 @@ def test_the_results_are_those_of_the_reports(outcome):
     assert str(outcome).startswith(outcome.headline)
 
 
+@pytest.mark.whole
 def test_a_teacher_that_cannot_read_is_put_aside_and_that_is_told(outcome):
     # Its weights are random: on the labelled texts n-grams know more, and the students copy those.
     assert "n-grams know more than the transformer" in outcome.data.notes[-1]
@@ -88,6 +91,7 @@ def test_a_teacher_that_cannot_read_is_put_aside_and_that_is_told(outcome):
     assert "There is no gap to close" in outcome.headline
 
 
+@pytest.mark.whole
 def test_again_it_is_all_there_and_a_changed_question_is_refused(files, outcome, tmp_path):
     before = content(outcome.folder)
     again = distill(files, outcome.folder)
@@ -107,6 +111,7 @@ def test_again_it_is_all_there_and_a_changed_question_is_refused(files, outcome,
     assert content(outcome.folder) == before
 
 
+@pytest.mark.whole
 def test_another_teacher_and_a_folder_of_other_files_are_refused(files, outcome, tmp_path):
     with pytest.raises(ValueError, match="with another teacher"):
         distill_own_data(read(files), outcome.folder, seeds=2, progress=False)
@@ -154,6 +159,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+@pytest.mark.whole
 def test_the_report_is_one_file_that_all_can_read(outcome):
     text = (outcome.folder / "report.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -178,6 +184,7 @@ def test_the_report_is_one_file_that_all_can_read(outcome):
     assert not any(message in text for message in outcome.data.test.inputs)
 
 
+@pytest.mark.whole
 def test_messages_are_quoted_only_if_that_is_asked_for(files, outcome):
     wrong = outcome.student.correct.logical_not().nonzero().flatten().tolist()
     assert wrong
@@ -188,6 +195,7 @@ def test_messages_are_quoted_only_if_that_is_asked_for(files, outcome):
     assert not any(one in (outcome.folder / "report.html").read_text() for one in outcome.data.test.inputs)
 
 
+@pytest.mark.whole
 def test_the_card_says_where_it_is_from_and_whose_terms_apply(files, outcome):
     card = (outcome.folder / "model_card.md").read_text(encoding="utf-8")
     for said in (
@@ -201,6 +209,7 @@ def test_the_card_says_where_it_is_from_and_whose_terms_apply(files, outcome):
     assert not any(message in card for message in outcome.data.test.inputs)
 
 
+@pytest.mark.whole
 def test_check_judges_the_student_as_it_is_served(files, outcome):
     verdict, notes = check_student(outcome.folder, files["test"], CONTRACT)
     asked = {clause.name: clause for clause in verdict.clauses}
@@ -210,6 +219,7 @@ def test_check_judges_the_student_as_it_is_served(files, outcome):
         check_student(outcome.folder, files["test"], Contract("", agreement=0.5))
 
 
+@pytest.mark.whole
 def test_without_a_pool_the_student_learns_from_the_labelled_texts(files, tmp_path):
     found = distill({name: files[name] for name in ("labelled", "test", "teacher")}, tmp_path / "out")
     assert len(found.data.transfer) == 16
@@ -243,6 +253,7 @@ def run_until(files, out, writes):
     distill(files, out)
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(not FORK, reason="a process that is forked has everything loaded")
 def test_killed_again_and_again_it_ends_in_the_same_student_and_results(files, outcome, tmp_path):
     context, kills = multiprocessing.get_context("fork"), 0

@@ -150,6 +150,7 @@ def test_the_environments_it_makes_are_ignored_by_git() -> None:
     assert ".venv*/" in ignored
 
 
+@pytest.mark.whole
 def test_the_example_runs(tmp_path: Path) -> None:
     source = block("example")
     assert len([line for line in source.splitlines() if line.strip()]) <= 15

@@ -22,6 +22,7 @@ def notebook_of(*sources: str) -> nbformat.NotebookNode:
     return new_notebook(cells=[new_markdown_cell(TITLE), *map(new_code_cell, sources)])
 
 
+@pytest.mark.whole
 def test_a_lesson_is_run_measured_and_tidied(tmp_path: Path) -> None:
     path = tmp_path / "00_adds.ipynb"
     notebook = notebook_of("", "import sys\n1 + 1", "print('bar 50%|##  | 1/2', file=sys.stderr)")
@@ -46,6 +47,7 @@ def test_a_lesson_is_run_measured_and_tidied(tmp_path: Path) -> None:
     assert 0.0 < lessons.read_cost(saved).memory < 2.0
 
 
+@pytest.mark.whole
 def test_a_lesson_that_fails_is_left_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "00_fails.ipynb"
     nbformat.write(notebook_of("assert 1 == 2, 'not so'"), path)

@@ -340,6 +340,7 @@ def scoring_slowly(folder, file, out, told):
     told.send(True)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("source", "target"), [(".csv", ".csv"), (".parquet", ".parquet")])
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(served, tmp_path, source, target):
     texts = messages(120)

@@ -123,6 +123,7 @@ def one_by_one(folder: Path, texts: list[str]):
     return [served.predict([text])[0] for text in texts]
 
 
+@pytest.mark.whole
 def test_it_answers_without_torch_or_this_package_as_the_model_does(edge, python, tmp_path):
     code, said, errors = run(python, "-I", "-c", ASK, str(edge), stdin=json.dumps(MESSAGES), folder=tmp_path)
     assert (code, errors) == (0, "")
@@ -135,6 +136,7 @@ def test_it_answers_without_torch_or_this_package_as_the_model_does(edge, python
     assert len({label for label, _ in expected}) > 3  # there is something to tell apart
 
 
+@pytest.mark.whole
 def test_it_answers_lines_and_arguments(edge, python, tmp_path):
     script = str(edge / "predict.py")
     for arguments, stdin in [(LINES[1:4], ""), ([], "\n".join(LINES) + "\n"), ([], "\r\n".join(LINES))]:
@@ -146,6 +148,7 @@ def test_it_answers_lines_and_arguments(edge, python, tmp_path):
         assert all(re.fullmatch(r"[01]\.\d{6}", sure) for _, sure in answers)
 
 
+@pytest.mark.whole
 def test_a_damaged_or_missing_file_is_told(edge, python, tmp_path):
     for file in edge.iterdir():
         if file.is_file():
@@ -198,6 +201,7 @@ def test_other_models_are_refused(tmp_path):
     assert not (tmp_path / "edge").exists()
 
 
+@pytest.mark.whole
 def test_class_names_in_any_script(python, tmp_path):
     student = NgramStudent(["返金", "où", *CLASSES], dim=4, hasher=NgramHasher(buckets=64))
     nn.init.normal_(student.head.weight)

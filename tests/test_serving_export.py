@@ -65,6 +65,7 @@ class Bag(nn.Module):
         return self.head(F.dropout(self.embed(tokens).mean(1), 0.9, self.training))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("build", "inputs"),
     [
@@ -128,6 +129,7 @@ class Counting(nn.Linear):
         return super().forward(inputs) + self.calls
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [

@@ -28,6 +28,7 @@ def large(tmp_path_factory):
     return export_onnx(small_student(2**17, 64), tmp_path_factory.mktemp("large"))
 
 
+@pytest.mark.whole
 def test_memory_is_the_models_not_the_libraries(small, large):
     little, much = (OnnxPredictor.load(folder).memory(TEXT) for folder in (small, large))
     # 33 MB of weights are held once at least, and not more than three times while they are read. What this
@@ -38,6 +39,7 @@ def test_memory_is_the_models_not_the_libraries(small, large):
     assert weights - MB < much - little < 3 * weights
 
 
+@pytest.mark.whole
 def test_the_process_imports_no_torch(small, tmp_path, monkeypatch):
     # Modules are found where this process finds them, so that a torch which fails is found first.
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')\n")
@@ -45,6 +47,7 @@ def test_the_process_imports_no_torch(small, tmp_path, monkeypatch):
     assert serving_memory(small, TEXT) > 0
 
 
+@pytest.mark.whole
 def test_a_checkout_that_is_not_installed_is_found(small, tmp_path, monkeypatch):
     (tmp_path / "kdhelpers").mkdir()
     (tmp_path / "kdhelpers" / "__init__.py").write_text("raise SystemExit('the other one')\n")
@@ -53,6 +56,7 @@ def test_a_checkout_that_is_not_installed_is_found(small, tmp_path, monkeypatch)
     assert serving_memory(small, TEXT) > 0
 
 
+@pytest.mark.whole
 def test_a_relative_folder_is_found_from_elsewhere(small, tmp_path, monkeypatch):
     monkeypatch.chdir(small.parent)
     served = OnnxPredictor.load(small.name)
@@ -60,6 +64,7 @@ def test_a_relative_folder_is_found_from_elsewhere(small, tmp_path, monkeypatch)
     assert served.memory(TEXT) > 0
 
 
+@pytest.mark.whole
 def test_arrays_and_odd_texts_reach_the_process(small, tmp_path):
     # Made by hand, since an export of such a model by torch takes seconds.
     helper, dims = onnx.helper, ["n", 3]
@@ -74,6 +79,7 @@ def test_arrays_and_odd_texts_reach_the_process(small, tmp_path):
     assert serving_memory(small, ["\ud800 half a pair \0 🙂"]) > 0
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("example", "threads", "reason"),
     [(TEXT, 0, "ValueError: threads is 0: give 1 or more"), ([1], 1, "TypeError: .*")],
@@ -84,6 +90,7 @@ def test_what_goes_wrong_there_is_one_sentence_here(small, example, threads, rea
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.whole
 def test_a_model_that_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"could not serve .*: FileNotFoundError: There is no exported"):
         serving_memory(tmp_path, TEXT)
@@ -92,6 +99,7 @@ def test_a_model_that_is_not_there(tmp_path, monkeypatch):
         serving_memory(tmp_path, TEXT)
 
 
+@pytest.mark.whole
 def test_a_process_that_says_nothing_is_named_by_its_code(small, tmp_path, monkeypatch):
     (tmp_path / "onnxruntime.py").write_text("import os; os._exit(7)\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -57,6 +57,7 @@ def test_the_student_answers_as_in_torch_whatever_goes_together(student, served_
         np.testing.assert_allclose(logits, reference(student, texts), atol=1e-4)
 
 
+@pytest.mark.whole
 def test_the_teacher_answers_as_in_torch(teacher, served_teacher):
     served = OnnxPredictor.load(served_teacher)
     expected = reference(teacher, NASTY)
@@ -66,6 +67,7 @@ def test_the_teacher_answers_as_in_torch(teacher, served_teacher):
         np.testing.assert_allclose(served.logits([text]), expected[row : row + 1], atol=1e-4)
 
 
+@pytest.mark.whole
 def test_a_teachers_files_tell_of_no_machine(served_teacher):
     names = sorted(file.name for file in served_teacher.iterdir())
     assert names == ["model.onnx", "predictor.json", "tokenizer.json"]
@@ -129,6 +131,7 @@ def test_costs_are_those_of_the_files(student, served_student, monkeypatch):
     assert " – " in str(costs)
 
 
+@pytest.mark.whole
 def test_a_transformer_is_counted_without_what_it_does_not_use(teacher, served_teacher):
     served = OnnxPredictor.load(served_teacher)
     pooler = sum(weight.numel() for weight in teacher.encoder.pooler.parameters())
@@ -156,6 +159,7 @@ WITHOUT_TORCH = """
 """
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("which", "also_blocked"), [("served_student", ["tokenizers"]), ("served_teacher", [])]
 )

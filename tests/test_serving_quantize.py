@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -24,6 +25,10 @@ from kdhelpers.text.weights import find_minilm
 
 WORDS = ["where", "is", "my", "parcel", "card", "charged", "twice", "refund", "log in", "crash", "never"]
 BOTH = pytest.mark.parametrize("mode", ["dynamic", "static"])
+# PyTorch's exporter takes seconds for what is no student.
+MODELS = pytest.mark.parametrize(
+    "name", ["student", *(pytest.param(name, marks=pytest.mark.whole) for name in ("signal", "image"))]
+)
 
 
 def some_texts(n: int, seed: int = 0) -> list[str]:
@@ -42,12 +47,19 @@ def a_student() -> NgramStudent:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    place = tmp_path_factory.mktemp("exported")
-    torch.manual_seed(0)
-    export_onnx(a_student(), place / "student")
-    export_onnx(SignalCNN(), place / "signal", example=torch.zeros(1, 40))
-    export_onnx(ImageCNN(), place / "image", example=torch.zeros(1, 1, 8, 8))
-    return place
+    """The folder of a model by its name, exported when it is first asked for."""
+
+    @functools.cache
+    def folder(name):
+        place = tmp_path_factory.mktemp(name)
+        torch.manual_seed(0)
+        if name == "student":
+            return export_onnx(a_student(), place)
+        if name == "signal":
+            return export_onnx(SignalCNN(), place, example=torch.zeros(1, 40))
+        return export_onnx(ImageCNN(), place, example=torch.zeros(1, 1, 8, 8))
+
+    return folder
 
 
 def calibration(name: str, n: int = 50, seed: int = 0):
@@ -59,7 +71,7 @@ def calibration(name: str, n: int = 50, seed: int = 0):
 
 def quantized(exported, name, mode, to, **options):
     given = calibration(name) if mode == "static" else None
-    return quantize_onnx(exported / name, to, calibration=given, **options)
+    return quantize_onnx(exported(name), to, calibration=given, **options)
 
 
 def graph_of(folder):
@@ -121,7 +133,7 @@ def test_a_table_keeps_eight_bits_and_one_scale(exported, tmp_path, mode):
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["student", "signal", "image"])
+@MODELS
 def test_what_is_multiplied_by_weights_has_seven_bits(exported, tmp_path, mode, name):
     model, found = graph_of(quantized(exported, name, mode, tmp_path))
     weights = [value for value in found.values() if value.dtype == np.int8 and value.ndim > 1]
@@ -145,11 +157,11 @@ def test_only_products_with_weights_are_in_int8(exported, tmp_path, mode):
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["student", "signal", "image"])
+@MODELS
 def test_answers_stay_close(exported, tmp_path, mode, name):
     inputs = calibration(name, n=400, seed=7)
     folder = quantized(exported, name, mode, tmp_path)
-    before, after = (OnnxPredictor.load(place).logits(inputs) for place in (exported / name, folder))
+    before, after = (OnnxPredictor.load(place).logits(inputs) for place in (exported(name), folder))
     apart = np.sort(before, 1)
     clear = apart[:, -1] - apart[:, -2] > 0.05 * before.std()
     assert clear.mean() > 0.5
@@ -158,10 +170,11 @@ def test_answers_stay_close(exported, tmp_path, mode, name):
     assert 0 < np.abs(before - after).mean() < 0.05 * before.std()
 
 
+@pytest.mark.whole
 def test_calibration_is_what_scales_the_inputs(exported, tmp_path):
     signals = calibration("signal")
     for name, times in (("a", 1), ("b", 3)):
-        quantize_onnx(exported / "signal", tmp_path / name, calibration=times * signals)
+        quantize_onnx(exported("signal"), tmp_path / name, calibration=times * signals)
     first, second = (graph_of(tmp_path / name)[1] for name in "ab")
     # The signal goes into the first product as it is; in 8 bits, its range (with 0) is 255 steps.
     np.testing.assert_allclose(first["cat_scale"], signals.max() / 255, rtol=1e-5)
@@ -170,7 +183,7 @@ def test_calibration_is_what_scales_the_inputs(exported, tmp_path):
 
 @BOTH
 def test_the_folder_is_whole_smaller_and_says_what_it_is(exported, tmp_path, mode):
-    source = exported / "student"
+    source = exported("student")
     before = contents(source)
     folder = quantized(exported, "student", mode, tmp_path / "new" / "folder")
     served, original = OnnxPredictor.load(folder), OnnxPredictor.load(source)
@@ -193,7 +206,7 @@ def test_the_folder_is_whole_smaller_and_says_what_it_is(exported, tmp_path, mod
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["student", "signal", "image"])
+@MODELS
 def test_the_same_bytes_in_silence_and_nothing_left(
     exported, tmp_path, monkeypatch, capfd, recwarn, caplog, mode, name
 ):
@@ -212,6 +225,7 @@ def test_the_same_bytes_in_silence_and_nothing_left(
     assert not caplog.records
 
 
+@pytest.mark.whole
 def test_the_order_of_sets_changes_no_byte(exported, tmp_path):
     code = (
         "import sys; from kdhelpers.serving import quantize_onnx as made; "
@@ -221,7 +235,7 @@ def test_the_order_of_sets_changes_no_byte(exported, tmp_path):
         sys.executable,
         "-c",
         code,
-        str(exported / "student"),
+        str(exported("student")),
         str(tmp_path / "other"),
         *some_texts(50),
     ]
@@ -245,6 +259,7 @@ def tiny_transformer() -> TransformerTeacher:
     return made
 
 
+@pytest.mark.whole
 def test_a_transformer_too(tmp_path):
     source = export_onnx(tiny_transformer(), tmp_path / "source")
     texts = some_texts(200)
@@ -266,6 +281,7 @@ def test_a_transformer_too(tmp_path):
         assert sum("DequantizeLinear" not in map(made.get, node.input) for node in plain) == 2
 
 
+@pytest.mark.whole
 def test_torch_is_not_needed_to_serve_it(exported, tmp_path):
     folder = quantized(exported, "student", "static", tmp_path)
     command = [sys.executable, "-c", textwrap.dedent(WITHOUT_TORCH), str(folder), "tokenizers"]
@@ -278,12 +294,12 @@ def test_nothing_is_quantised_twice_or_over_itself(exported, tmp_path):
     with pytest.raises(ValueError, match="is int8 already: quantise the one it was made from"):
         quantize_onnx(folder, tmp_path / "again")
     with pytest.raises(ValueError, match="where the model itself is: give another folder"):
-        quantize_onnx(exported / "student", exported / "signal" / ".." / "student")
+        quantize_onnx(exported("student"), exported("student") / ".." / exported("student").name)
     assert not (tmp_path / "again").exists()
 
 
 def test_a_damaged_source_is_refused(exported, tmp_path):
-    for name, content in contents(exported / "student").items():
+    for name, content in contents(exported("student")).items():
         (tmp_path / name).write_bytes(content)
     graph = bytearray((tmp_path / "model.onnx").read_bytes())
     graph[len(graph) // 2] ^= 1
@@ -297,38 +313,12 @@ def test_a_damaged_source_is_refused(exported, tmp_path):
 
 @pytest.mark.parametrize("numbers", ["int4", None, 8])
 def test_numbers_that_are_unknown_are_damage(exported, tmp_path, numbers):
-    for name, content in contents(exported / "student").items():
+    for name, content in contents(exported("student")).items():
         (tmp_path / name).write_bytes(content)
     file = tmp_path / "predictor.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"numbers": numbers}))
     with pytest.raises(ValueError, match=r"predictor\.json in .* is damaged"):
         OnnxPredictor.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "error", "sentence"),
-    [
-        ("student", [], ValueError, "calibration is empty: give a few hundred inputs"),
-        ("student", "", TypeError, "got one text: put it in a list"),
-        ("student", "where is it", TypeError, "got one text: put it in a list"),
-        ("student", ["a", None], TypeError, "Row 1 is NoneType, not a text"),
-        ("signal", [], ValueError, "calibration is empty"),
-        ("signal", np.zeros((0, 40)), ValueError, "calibration is empty"),
-        ("signal", np.zeros(40), ValueError, r"The inputs have shape \(40,\): this model takes \(n, 40\)"),
-        ("signal", torch.zeros(3, 41), ValueError, r"The inputs have shape \(3, 41\)"),
-        ("signal", ["a text"], ValueError, r"The inputs have shape \(1,\)"),
-        (
-            "signal",
-            np.where(np.eye(40)[:3] * [[0], [0], [1]] > 0, np.nan, 0),
-            ValueError,
-            "Row 2 of calibration",
-        ),
-    ],
-)
-def test_calibration_that_does_not_fit(exported, tmp_path, name, given, error, sentence):
-    with pytest.raises(error, match=sentence):
-        quantize_onnx(exported / name, tmp_path / "int8", calibration=given)
-    assert not (tmp_path / "int8").exists()
 
 
 def written(folder, nodes, width, **weights):
@@ -346,6 +336,37 @@ def written(folder, nodes, width, **weights):
     settings = dict(kind=artefact.TENSORS, classes=["a", "b"], features=taken, parameters=0)
     artefact.write_artefact(folder, settings, {artefact.GRAPH: model.SerializeToString()})
     return folder
+
+
+def line(folder):
+    return written(folder, [("MatMul", ["inputs", "weight"], "logits")], 40, weight=np.ones((40, 2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "error", "sentence"),
+    [
+        ("student", [], ValueError, "calibration is empty: give a few hundred inputs"),
+        ("student", "", TypeError, "got one text: put it in a list"),
+        ("student", "where is it", TypeError, "got one text: put it in a list"),
+        ("student", ["a", None], TypeError, "Row 1 is NoneType, not a text"),
+        ("arrays", [], ValueError, "calibration is empty"),
+        ("arrays", np.zeros((0, 40)), ValueError, "calibration is empty"),
+        ("arrays", np.zeros(40), ValueError, r"The inputs have shape \(40,\): this model takes \(n, 40\)"),
+        ("arrays", torch.zeros(3, 41), ValueError, r"The inputs have shape \(3, 41\)"),
+        ("arrays", ["a text"], ValueError, r"The inputs have shape \(1,\)"),
+        (
+            "arrays",
+            np.where(np.eye(40)[:3] * [[0], [0], [1]] > 0, np.nan, 0),
+            ValueError,
+            "Row 2 of calibration",
+        ),
+    ],
+)
+def test_calibration_that_does_not_fit(exported, tmp_path, name, given, error, sentence):
+    source = exported(name) if name == "student" else line(tmp_path / "source")
+    with pytest.raises(error, match=sentence):
+        quantize_onnx(source, tmp_path / "int8", calibration=given)
+    assert not (tmp_path / "int8").exists()
 
 
 def test_a_model_without_weights(tmp_path):
@@ -374,7 +395,7 @@ def fails(*given, **options):
 def test_onnx_runtime_failing_is_one_sentence(exported, tmp_path, monkeypatch):
     monkeypatch.setattr("onnxruntime.quantization.quantize_dynamic", fails)
     with pytest.raises(RuntimeError, match=r"^ONNX Runtime cannot quantise the model in .* \(.*\)\.$"):
-        quantize_onnx(exported / "student", tmp_path / "int8")
+        quantize_onnx(exported("student"), tmp_path / "int8")
     assert not (tmp_path / "int8").exists()
 
 
@@ -382,7 +403,7 @@ def test_onnx_runtime_failing_is_one_sentence(exported, tmp_path, monkeypatch):
 def test_the_missing_extra(exported, tmp_path, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"needs {module}, .*pip install 'kdhelpers\[serving\]'"):
-        quantize_onnx(exported / "student", tmp_path)
+        quantize_onnx(exported("student"), tmp_path)
 
 
 def test_a_write_that_fails_leaves_no_model_that_loads(exported, tmp_path, monkeypatch):
@@ -396,8 +417,8 @@ def test_a_write_that_fails_leaves_no_model_that_loads(exported, tmp_path, monke
     with monkeypatch.context() as patched:
         patched.setattr(artefact, "write_whole", full)
         with pytest.raises(OSError, match="the disk is full"):
-            quantize_onnx(exported / "student", tmp_path)
+            quantize_onnx(exported("student"), tmp_path)
     with pytest.raises(FileNotFoundError, match="There is no exported model in"):
         OnnxPredictor.load(tmp_path)
-    quantize_onnx(exported / "student", tmp_path)
+    quantize_onnx(exported("student"), tmp_path)
     assert OnnxPredictor.load(tmp_path).numbers == "int8, dynamic"

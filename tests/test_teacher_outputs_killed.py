@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import pytest
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -65,6 +66,7 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.whole
 def test_a_recording_killed_at_any_moment_goes_on_to_the_same_bytes(tmp_path):
     context = multiprocessing.get_context("fork" if FORK else "spawn")
     record(tmp_path / "whole")
