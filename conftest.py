@@ -1,7 +1,9 @@
 """How all that pytest runs is run: without widgets, with a study folder of its own, with one thread."""
 
+import gc
 import os
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -25,3 +27,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("whole")
     if "colab" not in config.getoption("markexpr"):
         items[:] = [item for item in items if item.get_closest_marker("colab") is None]
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays, so that no later search for garbage looks through it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _timed_briefly() -> Iterator[None]:
+    """What is timed for half a second elsewhere is timed for a moment here, since timings decide no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdhelpers.costs.measuring.THROUGHPUT_SECONDS", 0.02)
+        patch.setattr("kdhelpers.speed.SECONDS", 0.02)
+        yield

@@ -484,6 +484,7 @@ MEMORY = """
 """
 
 
+@pytest.mark.whole
 def test_memory_does_not_grow_with_the_file(served, tmp_path):
     texts = messages(1_000)
     few, many = write(tmp_path / "few.csv", texts), write(tmp_path / "many.csv", texts * 16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import sys
@@ -66,6 +67,11 @@ ANYTHING = {"__init__", "doctor", "cli"}
 CORE = {"torch", "numpy", "safetensors", "tqdm"} | set(sys.stdlib_module_names)
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def module_name(path: Path) -> str:
     """The top-level module a file belongs to: ``losses`` for kdhelpers/losses/checks.py."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -86,9 +92,9 @@ def imports(path: Path, nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[s
             )
 
 
-def ours(path: Path, source: str) -> set[str]:
+def ours(path: Path, tree: ast.Module) -> set[str]:
     """The modules of ours that a file imports, anywhere in it."""
-    found = imports(path, ast.walk(ast.parse(source)))
+    found = imports(path, ast.walk(tree))
     names = {name.split(".")[1] for name in found if name.startswith("kdhelpers.")}
     return names - {module_name(path), "__version__"}
 
@@ -98,7 +104,7 @@ def test_imports_point_one_way(path: Path) -> None:
     module = module_name(path)
     if module not in ANYTHING:
         assert module in ARROWS, f"{module} is new: say in ARROWS what it may import"
-        assert ours(path, path.read_text(encoding="utf-8")) <= ARROWS[module]
+        assert ours(path, parsed(path)) <= ARROWS[module]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_imports_point_one_way(path: Path) -> None:
     ],
 )
 def test_an_import_is_seen_however_it_is_written(file: str, source: str, found: set[str]) -> None:
-    assert ours(PACKAGE / file, source) == found
+    assert ours(PACKAGE / file, ast.parse(source)) == found
 
 
 def test_the_arrows_make_no_circle() -> None:
@@ -124,8 +130,7 @@ def test_the_arrows_make_no_circle() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_is_optional_is_imported_where_it_is_used(path: Path) -> None:
-    top = ast.parse(path.read_text(encoding="utf-8")).body
-    names = {name.split(".")[0] for name in imports(path, top)}
+    names = {name.split(".")[0] for name in imports(path, parsed(path).body)}
     assert names <= CORE | {"kdhelpers"}
 
 

@@ -345,6 +345,7 @@ print(len(outputs), grown)
 """
 
 
+@pytest.mark.whole
 def test_opening_a_million_rows_takes_no_memory(tmp_path):
     million(tmp_path)
     run = subprocess.run(
