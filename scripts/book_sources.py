@@ -18,7 +18,7 @@ from lessons import ROOT, TABLE, lesson_paths
 from sphinx.util.inspect import object_description
 
 GROUPS = {
-    "Data and models": ["data", "models", "text", "language"],
+    "Data and models": ["data", "models", "text", "language", "own_data"],
     "Teaching": ["teacher_outputs", "losses", "training"],
     "Judging": ["evaluation", "costs", "contract", "tradeoffs"],
     "After release": ["serving", "monitoring"],
