@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from kdhelpers.data import load_mnist1d
 from kdhelpers.data.places import shipped_folder
 from kdhelpers.evaluation import evaluate
 from kdhelpers.models import SignalCNN
@@ -70,10 +69,10 @@ def test_only_the_final_runs_were_tested(runs: Runs) -> None:
         assert all(0 <= float(row[part]) <= 1 for row in rows for part in ("validation", "test") if row[part])
 
 
-def test_the_shipped_teacher_is_a_good_one() -> None:
+def test_the_shipped_teacher_is_a_good_one(signals_made) -> None:
     teacher = SignalCNN(channels=50)
     teacher.load_state_dict(load_file(shipped_folder("league") / "teacher.safetensors"))
-    assert evaluate(teacher, load_mnist1d(progress=False).test).accuracy.low > 0.9
+    assert evaluate(teacher, signals_made.task.test).accuracy.low > 0.9
 
 
 def test_what_is_kept_of_an_order() -> None:

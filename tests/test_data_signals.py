@@ -1,38 +1,12 @@
 from __future__ import annotations
 
-import random
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
 from kdhelpers.data import load_mnist1d, signals
 
-CHUNK = 20
-
-
-@pytest.fixture(scope="module")
-def made():
-    """The full set with a small pool, mnist1d's own calls, and whether random states were kept."""
-    import mnist1d.data
-
-    make, calls = mnist1d.data.make_dataset, []
-
-    def watched(settings):
-        calls.append((dict(vars(settings)), make(settings)))
-        return calls[-1][1]
-
-    before = random_states()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(signals, "CHUNK", CHUNK)
-        patch.setattr(mnist1d.data, "make_dataset", watched)
-        task = load_mnist1d(pool=2 * CHUNK + 3, progress=False)
-    return SimpleNamespace(task=task, calls=calls, states_kept=before == random_states())
-
-
-def random_states():
-    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+CHUNK = 20  # as signals_made has it, in conftest.py
 
 
 @pytest.fixture
@@ -43,15 +17,15 @@ def small(monkeypatch):
     monkeypatch.setattr(signals, "CHUNK", CHUNK)
 
 
-def test_default_is_the_published_set_in_its_order(made):
+def test_default_is_the_published_set_in_its_order(signals_made):
     import mnist1d.data
 
-    settings, theirs = made.calls[0]
+    settings, theirs = signals_made.calls[0]
     # mnist1d's output depends on these settings alone: it seeds itself from them.
     assert settings == mnist1d.data.get_dataset_args(as_dict=True)
     for split, inputs, labels in (
-        (made.task.train, theirs["x"], theirs["y"]),
-        (made.task.test, theirs["x_test"], theirs["y_test"]),
+        (signals_made.task.train, theirs["x"], theirs["y"]),
+        (signals_made.task.test, theirs["x_test"], theirs["y_test"]),
     ):
         assert torch.equal(split.inputs, torch.from_numpy(inputs).float())
         assert split.labels.tolist() == labels.tolist()
@@ -67,8 +41,8 @@ def test_small_sets_equal_mnist1ds_own(small):
     assert torch.equal(task.test.inputs, torch.from_numpy(theirs["x_test"]).float())
 
 
-def test_sizes_shapes_and_ids(made):
-    task = made.task
+def test_sizes_shapes_and_ids(signals_made):
+    task = signals_made.task
     assert {name: len(split) for name, split in task.splits.items()} == {
         "train": 4000,
         "validation": 1000,
@@ -89,23 +63,23 @@ def test_sizes_shapes_and_ids(made):
     )
 
 
-def test_no_signal_is_in_two_splits(made):
-    task = made.task
+def test_no_signal_is_in_two_splits(signals_made):
+    task = signals_made.task
     signals_seen = torch.cat([split.inputs for split in task.splits.values()])
     assert len(signals_seen.unique(dim=0)) == len(signals_seen)
 
 
-def test_global_random_states_are_untouched(made):
-    assert made.states_kept
+def test_global_random_states_are_untouched(signals_made):
+    assert signals_made.states_kept
 
 
-def test_a_longer_pool_begins_with_the_shorter(made, small):
+def test_a_longer_pool_begins_with_the_shorter(signals_made, small):
     for size in (1, CHUNK, 2 * CHUNK + 1, 3 * CHUNK):
         pool = load_mnist1d(pool=size, progress=False).pool
         assert len(pool) == size
         shared = min(size, 43)
-        assert torch.equal(pool.inputs[:shared], made.task.pool.inputs[:shared])
-        assert pool.ids[:shared] == made.task.pool.ids[:shared]
+        assert torch.equal(pool.inputs[:shared], signals_made.task.pool.inputs[:shared])
+        assert pool.ids[:shared] == signals_made.task.pool.ids[:shared]
 
 
 def test_another_seed_changes_every_split(small):

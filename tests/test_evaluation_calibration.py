@@ -54,8 +54,9 @@ def test_a_calibrated_model_is_seldom_accused():
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 def test_the_temperature_that_was_put_in_comes_out(temperature):
     logits, labels = drawn(20_000, temperature, seed=2)
-    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
-    after = reliability(report_of(logits / fit_temperature(logits, labels), labels))
+    found = fit_temperature(logits, labels)
+    assert found == pytest.approx(temperature, rel=0.05)
+    after = reliability(report_of(logits / found, labels))
     assert abs(after.overconfidence.value) < 0.01
 
 

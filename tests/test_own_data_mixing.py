@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 import torch
 from torch import nn
 
 from kdhelpers.data import Split
-from kdhelpers.ngrams import NgramHasher
-from kdhelpers.own_data import mixing
 from kdhelpers.own_data.mixing import (
     FOLDS,
     MixedTeacher,
@@ -22,17 +18,11 @@ from kdhelpers.own_data.mixing import (
 from kdhelpers.own_data.workplace import Workplace
 from kdhelpers.text import NgramStudent
 
+pytestmark = pytest.mark.usefixtures("few_ngrams")
 CLASSES = ("billing", "delivery")
 # The words say the class, and differ from row to row in what does not.
 ROWS = [(f"my {'card' if n % 2 else 'parcel'} {'abcdefghijkl'[n % 12]}{n}", (n + 1) % 2) for n in range(24)]
 LABELLED = Split(range(24), [text for text, _ in ROWS], torch.tensor([label for _, label in ROWS]))
-
-
-@pytest.fixture(autouse=True)
-def _few_ngrams(monkeypatch):
-    """N-grams in a small table: it is trained for every fold, and a few rows need no larger one."""
-    small = functools.partial(NgramStudent, hasher=NgramHasher(buckets=2**10))
-    monkeypatch.setattr(mixing, "NgramStudent", small)
 
 
 class Transformer(nn.Module):

@@ -42,6 +42,7 @@ def test_a_teacher_is_fitted_once_and_then_read(make, data, tmp_path):
     assert torch.equal(fitted_teacher(data, *folder, place).head.bias, first.head.bias)
 
 
+@pytest.mark.usefixtures("few_ngrams")
 def test_the_labelled_texts_are_read_once_for_the_head_and_the_choice(data, tmp_path, monkeypatch):
     place = Workplace(tmp_path / "out", {})
     teacher = fitted_teacher(data, *teacher_folder(tiny_teacher(tmp_path / "teacher")), place)

@@ -20,7 +20,7 @@ from serving_models import CLASSES, NASTY, TELLTALE
 from torch import nn
 
 import kdhelpers.ngrams
-from kdhelpers.data import load_support
+from kdhelpers.data.support import QUEUES
 from kdhelpers.models import SignalCNN
 from kdhelpers.ngrams import NgramHasher
 from kdhelpers.serving import OnnxPredictor, export_edge
@@ -57,7 +57,7 @@ print(json.dumps([failed, answers, loaded]))
 def a_student() -> NgramStudent:
     """Lesson 04's student in its sizes, with logits apart enough for an answer to be one."""
     torch.manual_seed(0)
-    student = NgramStudent(load_support().classes, hasher=NgramHasher(buckets=2**14)).eval()
+    student = NgramStudent(QUEUES, hasher=NgramHasher(buckets=2**14)).eval()
     nn.init.normal_(student.vectors.weight)
     nn.init.normal_(student.head.weight)
     return student

@@ -58,8 +58,11 @@ def test_the_embedding_is_the_mean_over_the_tokens(teacher: TransformerTeacher) 
     torch.testing.assert_close(teacher.embed(TEXTS[:1])[0], F.normalize(hidden.mean(0), dim=0))
 
 
-def test_a_batch_gives_what_single_texts_give_in_their_order(teacher: TransformerTeacher) -> None:
-    many = [*TEXTS, *(f"text number {n} " * (n % 7) for n in range(60))]
+def test_a_batch_gives_what_single_texts_give_in_their_order(
+    teacher: TransformerTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdhelpers.text.teacher._TOGETHER", 8)  # so that there are three batches
+    many = [*TEXTS, *(f"text number {n} " * (n % 7) for n in range(14))]
     alone = torch.cat([teacher([text]) for text in many])
     torch.testing.assert_close(teacher(many), alone, rtol=1e-3, atol=1e-4)
     assert torch.isfinite(alone).all()

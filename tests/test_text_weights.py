@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from own_files import tiny_teacher
 
 from kdhelpers.text import TransformerTeacher, find_minilm, weights
 from kdhelpers.text.encoder import empty_encoder, pretrained_encoder
@@ -20,6 +22,12 @@ def copied(tmp_path: Path) -> Path:
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         shutil.copy(find_minilm() / name, folder)
     return folder
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A model that is another than MiniLM, and small."""
+    return tiny_teacher(tmp_path / "other")
 
 
 @pytest.fixture
@@ -48,25 +56,18 @@ def test_a_change_after_the_first_look_is_seen(copied: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_missing_file_is_named(copied: Path, missing: str) -> None:
-    (copied / missing).unlink()
-    (copied / "pytorch_model.bin").write_bytes(b"a pickle")
+def test_a_missing_file_is_named(other: Path, missing: str) -> None:
+    (other / missing).unlink()
+    (other / "pytorch_model.bin").write_bytes(b"a pickle")
     with pytest.raises(FileNotFoundError, match=f"lacks {missing}.*pickled"):
-        TransformerTeacher(["a", "b"], weights=copied)
+        TransformerTeacher(["a", "b"], weights=other)
 
 
-def test_another_model_needs_its_own_sha256(copied: Path) -> None:
-    import hashlib
-
-    from safetensors.torch import load_file, save_file
-
-    state = load_file(copied / "model.safetensors")
-    state["embeddings.word_embeddings.weight"] *= 2
-    save_file(state, copied / "model.safetensors", metadata={"format": "pt"})
-    digest = hashlib.sha256((copied / "model.safetensors").read_bytes()).hexdigest()
+def test_another_model_needs_its_own_sha256(other: Path) -> None:
+    digest = hashlib.sha256((other / "model.safetensors").read_bytes()).hexdigest()
     with pytest.raises(ValueError, match=digest[:12]):
-        TransformerTeacher(["a", "b"], weights=copied)
-    assert TransformerTeacher(["a", "b"], weights=copied, sha256=digest)(["x"]).shape == (1, 2)
+        TransformerTeacher(["a", "b"], weights=other)
+    assert TransformerTeacher(["a", "b"], weights=other, sha256=digest)(["x"]).shape == (1, 2)
 
 
 def test_without_the_package_the_hub_is_asked_for_one_revision(
@@ -106,12 +107,12 @@ def test_without_the_extra_its_name_is_given(monkeypatch: pytest.MonkeyPatch) ->
         TransformerTeacher(["a", "b"])
 
 
-def test_an_unknown_kind_of_model_gets_a_sentence(copied: Path) -> None:
+def test_an_unknown_kind_of_model_gets_a_sentence(other: Path) -> None:
     with pytest.raises(ValueError, match="no transformer that the library can build"):
         empty_encoder({"model_type": "steam engine"})
-    (copied / "config.json").write_text(json.dumps({"model_type": "steam engine"}))
+    (other / "config.json").write_text(json.dumps({"model_type": "steam engine"}))
     with pytest.raises(ValueError, match="no transformer that the library can build"):
-        pretrained_encoder(copied)
+        pretrained_encoder(other)
 
 
 def test_loading_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

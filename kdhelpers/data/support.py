@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -126,10 +127,12 @@ def _split(name: str, outcomes: dict[str | int, int]) -> Split:
 
 
 def _slices(rows: list[dict[str, str]]) -> dict[str, Tensor]:
+    columns = {name: np.array([row[name] for row in rows]) for name in (*_KINDS, *_FLAGS, "outcome")}
+
     def where(column: str, value: str) -> Tensor:
-        return torch.tensor([row[column] == value for row in rows])
+        return torch.from_numpy(columns[column] == value)
 
     masks = {flag: where(flag, "yes") for flag in _FLAGS}
     for column in _KINDS:
-        masks |= {value.lower(): where(column, value) for value in sorted({row[column] for row in rows})}
+        masks |= {value.lower(): where(column, value) for value in np.unique(columns[column]).tolist()}
     return {**masks, "rare": where("outcome", "security"), "new": where("outcome", "solar")}
