@@ -38,6 +38,13 @@ const told = rule => `${rule.id}: ${rule.nodes.length} × ${rule.nodes[0].html.s
 axe.run(document, {resultTypes: ["violations"], ...options}).then(
   found => done(found.violations.filter(bad).map(told)));
 """
+# A colour that is still fading in is no colour that anybody reads.
+STILL = """
+document.querySelectorAll("details").forEach(one => one.open = true);  // folded parts are read as well
+const style = document.createElement("style");
+style.textContent = "* { animation: none !important; transition: none !important; }";
+document.head.append(style);
+"""
 FOREIGN = """
 return performance.getEntriesByType("resource").map(one => one.name)
   .filter(name => !name.startsWith(location.origin) && !name.startsWith("data:"));
@@ -63,9 +70,17 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """A browser that goes on before it has read a page to its end is no error of ours."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def served(folder: Path) -> str:
     """Serve a folder on this machine for as long as we run; its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    server = Server(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"
 
@@ -100,8 +115,7 @@ def on_page(driver: Chrome, address: str, axe: str) -> Iterator[str]:
         if driver.find_element(By.TAG_NAME, "html").get_attribute("data-theme") != theme:
             yield f"{theme}: the page is not {theme}"
         yield from (f"{theme}: asks {name}" for name in driver.execute_script(FOREIGN))
-        # Folded parts are read as well.
-        driver.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+        driver.execute_script(STILL)
         driver.execute_script(axe)
         yield from (f"{theme}: {found}" for found in driver.execute_async_script(AXE, theme))
     resize(driver, NARROW)

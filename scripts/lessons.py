@@ -24,15 +24,16 @@ MEASURED = re.compile(r"(<!-- measured -->).*?(<!-- /measured -->)", re.DOTALL)
 BADGE = re.compile(r"(<!-- colab -->).*?(<!-- /colab -->)", re.DOTALL)
 HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)
 TABLE = re.compile(r"(<!-- lessons -->\n).*?(<!-- /lessons -->)", re.DOTALL)
-_NUMBERS = re.compile(r"about (\d+) s and ([\d.]+) GB")
+_NUMBERS = re.compile(r"about (\d+) s and ([\d.]+) GB on one CPU core(?:, and downloads (\d+) MB)?")
 BADGE_PICTURE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 class Cost(NamedTuple):
-    """What a lesson takes: wall seconds from a fresh kernel, and the kernel's peak memory in GB."""
+    """What a lesson takes: wall seconds from a fresh kernel, its peak memory in GB, the MB it downloads."""
 
     seconds: int
     memory: float
+    download: int = 0
 
 
 def project(root: Path = ROOT) -> dict:
@@ -74,9 +75,10 @@ def install_source(root: Path = ROOT) -> str:
 
 def measured_text(cost: Cost) -> str:
     """The sentence about time and memory that a lesson's header holds."""
+    download = f"{cost.download} MB" if cost.download else "nothing"
     return (
         f"**Time and memory:** runs from top to bottom in about {cost.seconds} s and {cost.memory:.1f} GB "
-        "on one CPU core."
+        f"on one CPU core, and downloads {download}."
     )
 
 
@@ -86,7 +88,7 @@ def read_cost(notebook: nbformat.NotebookNode) -> Cost | None:
         marked = MEASURED.search(cell.source) if cell.cell_type == "markdown" else None
         numbers = _NUMBERS.search(marked[0]) if marked else None
         if numbers:
-            return Cost(int(numbers[1]), float(numbers[2]))
+            return Cost(int(numbers[1]), float(numbers[2]), int(numbers[3] or 0))
     return None
 
 
@@ -102,7 +104,7 @@ def title_and_summary(notebook: nbformat.NotebookNode) -> tuple[str, str]:
 
 def readme_table(root: Path = ROOT) -> str:
     """The README's table of lessons, from what the saved notebooks say."""
-    rows = ["| Lesson | What it gives you | Time | Memory | |", "|---|---|---|---|---|"]
+    rows = ["| Lesson | What it gives you | Time | Memory | Download | |", "|---|---|---|---|---|---|"]
     for path in lesson_paths(root):
         notebook = nbformat.read(path, as_version=4)
         title, summary = title_and_summary(notebook)
@@ -111,7 +113,8 @@ def readme_table(root: Path = ROOT) -> str:
             raise ValueError(
                 f"{path.name} was not measured: run `python scripts/save_lessons.py {path.stem}`."
             )
-        minutes = f"{cost.seconds / 60:.1f} min"
+        takes = f"{cost.seconds / 60:.1f} min | {cost.memory:.1f} GB"
+        download = f"{cost.download} MB" if cost.download else "nothing"
         link = f"[{title}](notebooks/{path.name})"
-        rows.append(f"| {link} | {summary} | {minutes} | {cost.memory:.1f} GB | {badge(path.stem, root)} |")
+        rows.append(f"| {link} | {summary} | {takes} | {download} | {badge(path.stem, root)} |")
     return "\n".join(rows) + "\n"

@@ -4,8 +4,9 @@
     python scripts/save_lessons.py 03_soft_targets     # one
     python scripts/save_lessons.py --no-run            # only tidy, and write badges and install cells anew
 
-Each header's time and memory, the README's table and its picture are written from what was measured and
-drawn. A lesson that fails is not saved.
+Each header's time, memory and download, the README's table and its picture are written from what was measured
+and drawn; the download is all that reaches this machine meanwhile, so let it do nothing else. A lesson that
+fails is not saved.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ class PeakMemory(threading.Thread):
         self.join()
 
 
+def received() -> int:
+    """Bytes that came to this machine from others since it was started."""
+    addresses = psutil.net_if_addrs()
+    here = {name for name, found in addresses.items() if "127.0.0.1" in (one.address for one in found)}
+    counts = psutil.net_io_counters(pernic=True)
+    return sum(count.bytes_recv for name, count in counts.items() if name not in here)
+
+
 def _resident(process: psutil.Process) -> float:
     try:
         return process.memory_info().rss / 1e9
@@ -75,12 +84,13 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> Cost:
     )  # fmt: skip
     memory = PeakMemory()
     memory.start()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), received()
     try:
         client.execute()
     finally:
         memory.stop()
-    return Cost(round(time.perf_counter() - started), memory.gigabytes)
+    seconds = round(time.perf_counter() - started)
+    return Cost(seconds, memory.gigabytes, (received() - before) // 1_000_000)
 
 
 def save(path: Path, execute: bool = True) -> Cost | None:
@@ -136,6 +146,10 @@ def chosen(names: list[str]) -> list[Path]:
     return [path for stem, path in paths.items() if not names or stem in stems]
 
 
+def told(cost: Cost) -> str:
+    return f"{cost.seconds} s, {cost.memory:.2f} GB, {cost.download} MB downloaded"
+
+
 def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -156,7 +170,7 @@ def main() -> int:
                 failed.append(path.stem)
                 print("failed, not saved\n" + COLOURS.sub("", str(error)), flush=True)
             else:
-                print(f"{cost.seconds} s, {cost.memory:.2f} GB" if cost else "tidied", flush=True)
+                print(told(cost) if cost else "tidied", flush=True)
     if failed:
         print(f"Not saved: {', '.join(failed)}. README left as it was.")
         return 1

@@ -59,10 +59,11 @@ def steady(new: Cost, old: Cost | None) -> Cost:
     seconds = -(-new.seconds // 5) * 5
     memory = -(-int(new.memory * 100) // 10) / 10
     if old is None:
-        return Cost(seconds, memory)
+        return Cost(seconds, memory, new.download)
     same_time = abs(new.seconds - old.seconds) <= max(5, 0.25 * old.seconds)
     same_memory = abs(new.memory - old.memory) <= max(0.1, 0.2 * old.memory)
-    return Cost(old.seconds if same_time else seconds, old.memory if same_memory else memory)
+    time, gigabytes = old.seconds if same_time else seconds, old.memory if same_memory else memory
+    return Cost(time, gigabytes, new.download)
 
 
 def name_cells(notebook: nbformat.NotebookNode) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import lessons
 import nbformat
@@ -85,10 +86,25 @@ def test_a_chosen_id_stays_and_no_two_are_equal() -> None:
         (Cost(48, 0.62), Cost(45, 0.7), Cost(45, 0.7)),
         (Cost(80, 0.62), Cost(45, 0.7), Cost(80, 0.7)),
         (Cost(45, 1.31), Cost(45, 0.7), Cost(45, 1.4)),
+        (Cost(45, 0.7, 91), Cost(45, 0.7), Cost(45, 0.7, 91)),
     ],
 )
 def test_a_measurement_that_agrees_changes_nothing(new: Cost, old: Cost | None, kept: Cost) -> None:
     assert steady(new, old) == kept
+
+
+@pytest.mark.parametrize("cost", [Cost(45, 0.7), Cost(190, 1.9, 91)])
+def test_what_was_measured_is_read_back(cost: Cost) -> None:
+    header = f"<!-- measured -->\n{lessons.measured_text(cost)}\n<!-- /measured -->"
+    assert lessons.read_cost(new_notebook(cells=[new_markdown_cell(header)])) == cost
+
+
+def test_what_a_machine_tells_itself_is_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = (SimpleNamespace(address=address) for address in ("127.0.0.1", "192.0.2.7"))
+    monkeypatch.setattr(save_lessons.psutil, "net_if_addrs", lambda: {"lo": [here], "eth0": [there]})
+    counts = {"lo": SimpleNamespace(bytes_recv=10**9), "eth0": SimpleNamespace(bytes_recv=7)}
+    monkeypatch.setattr(save_lessons.psutil, "net_io_counters", lambda pernic: counts)
+    assert save_lessons.received() == 7
 
 
 @pytest.mark.parametrize(
@@ -118,7 +134,7 @@ def test_the_readme_gets_its_table_and_picture(tmp_path: Path) -> None:
     save_lessons.write_readme(tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "| [3 · An example](notebooks/03_example.ipynb) | Why one temperature is not another. |" in text
-    assert "| 0.3 min | 0.5 GB |" in text
+    assert "| 0.3 min | 0.5 GB | nothing |" in text
     assert "<!-- headline -->\n![Probabilities of ten classes" in text
     assert text.endswith("<!-- /lessons -->\nafter\n")
     assert (tmp_path / "docs" / "headline.png").read_bytes() == save_lessons.base64.b64decode(PIXEL)
