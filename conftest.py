@@ -16,7 +16,11 @@ os.environ.setdefault("KDHELPERS_STATE", _study.name)
 
 
 # Examples in the documentation that go from end to end, which a docstring cannot say by a marker.
-WHOLE_EXAMPLES = {"kdhelpers.own_data.distilling.distill_own_data", "kdhelpers.serving.graphs.traced_graph"}
+WHOLE_EXAMPLES = {
+    "kdhelpers.own_data.distilling.distill_own_data",
+    "kdhelpers.serving.graphs.traced_graph",
+    "kdhelpers.serving.memory.serving_memory",
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

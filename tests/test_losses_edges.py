@@ -183,6 +183,7 @@ def test_confident_logits_stay_finite(name: str) -> None:
     assert student.grad.isfinite().all()
 
 
+@pytest.mark.whole
 def test_same_when_traced_into_one_graph() -> None:
     def all_of_them(student: torch.Tensor, teacher: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return torch.stack([loss(student, teacher, mask=mask) for loss in LOSSES.values()])

@@ -68,7 +68,7 @@ def test_the_mixture_is_that_of_the_rows(
 
 @widths
 def test_derivatives_against_finite_differences(width: int) -> None:
-    student, teacher, labels = some(2, width=width)
+    student, teacher, labels = some(2 if width < 100 else 1, width=width)
     assert torch.autograd.gradcheck(lambda s: distillation_loss(s, teacher, labels), student)
     assert torch.autograd.gradgradcheck(lambda s: distillation_loss(s, teacher, labels), student)
 

@@ -93,6 +93,7 @@ PINNED = [
 ]  # fmt: skip
 
 
+@pytest.mark.whole
 def test_another_run_of_python_gives_the_same_numbers() -> None:
     # Python's own hash() of a text changes from run to run.
     code = "from kdhelpers.ngrams import NgramHasher; print(NgramHasher().one('my parcel 🙂').tolist())"

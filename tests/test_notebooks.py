@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from pathlib import Path
@@ -148,9 +149,9 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def noticed() -> dict[str, dict[str, list[str]]]:
     """What each rule says of each broken lesson."""
-    found = {}
+    found, whole = {}, example_lesson()
     for sentence, break_it in BROKEN.items():
-        notebook = example_lesson()
+        notebook = copy.deepcopy(whole)
         break_it(notebook)
         found[sentence] = {rule.__name__: list(rule(notebook, NAME)) for rule in lesson_rules.RULES}
     return found

@@ -301,6 +301,7 @@ HANGING = """
 """
 
 
+@pytest.mark.whole
 def test_a_call_that_hangs_keeps_python_from_nothing_and_torch_is_not_needed():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(HANGING)], capture_output=True, text=True, timeout=LONG

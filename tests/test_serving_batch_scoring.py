@@ -463,6 +463,7 @@ WITHOUT = """
 """
 
 
+@pytest.mark.whole
 def test_csv_needs_neither_torch_nor_pyarrow(served, tmp_path):
     arguments = [str(served.folder), str(write(tmp_path / "mail.csv", ["a", "b"])), str(tmp_path / "out.csv")]
     done = subprocess.run(
