@@ -31,10 +31,9 @@ SIZES = [90.79e6, 23e6, 1.2e6, 0.4e6, 92e6, 2e5]
 GROUPS = ["teacher", "teacher", "student", "student", "cascade", "other"]
 
 
-def drawn(**options):
-    figure, ax = new_figure()
+def scattered(**options):
+    _, ax = new_figure()
     scatter_tradeoff(ax, MILLISECONDS, ACCURACY, NAMES, **options)
-    figure.draw_without_rendering()
     return ax
 
 
@@ -49,7 +48,8 @@ def legend(ax):
 
 @pytest.mark.parametrize("options", [{}, {"groups": GROUPS, "sizes": SIZES, "frontier": True}])
 def test_names_lie_on_no_other_name_point_or_line(options):
-    ax = drawn(**options)
+    ax = scattered(**options)
+    ax.figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert [text.get_text() for text in ax.texts] == NAMES
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
@@ -83,7 +83,7 @@ def test_one_point_is_its_own_frontier():
 
 
 def test_the_line_does_not_change_the_looks_of_the_groups():
-    plain, with_line = drawn(groups=GROUPS), drawn(groups=GROUPS, frontier=True, sizes=SIZES)
+    plain, with_line = scattered(groups=GROUPS), scattered(groups=GROUPS, frontier=True, sizes=SIZES)
     looks = [
         [(line.get_color(), line.get_marker()) for line in ax.lines if line.get_gid() == "series"]
         for ax in (plain, with_line)
@@ -91,7 +91,7 @@ def test_the_line_does_not_change_the_looks_of_the_groups():
     assert looks[0] == looks[1]
     assert len(set(looks[0])) == 4
     assert legend(with_line) == [*dict.fromkeys(GROUPS), "not beaten by another", "size: 200 kB to 92 MB"]
-    assert drawn().get_legend() is None
+    assert scattered().get_legend() is None
 
 
 @pytest.mark.parametrize(
