@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from kdhelpers.data import Split
-from kdhelpers.training import History, train
+from kdhelpers.training import History, settings, train
 
 ROWS = 50
 QUIET = dict(progress=False, device="cpu")
@@ -39,9 +39,11 @@ def cross_entropy(logits, batch):
     return F.cross_entropy(logits, batch.labels)
 
 
+@pytest.mark.parametrize("many_weights", [1, 10**9])  # with the fused kind of AdamW, and without
 @pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_it_is_the_textbook_loop(split, schedule, weight_decay):
+def test_it_is_the_textbook_loop(split, schedule, weight_decay, many_weights, monkeypatch):
+    monkeypatch.setattr(settings, "MANY_WEIGHTS", many_weights)
     ours, theirs = net(), net()
     history = train(
         ours, split, epochs=3, batch_size=16, learning_rate=0.01, seed=4,
@@ -73,6 +75,19 @@ def test_it_is_the_textbook_loop(split, schedule, weight_decay):
     assert history.device == "cpu"
     assert history.seconds > 0
     assert not history.interrupted
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_many_weights_of_any_kind_learn(split, dtype):
+    model = nn.Sequential(nn.Linear(6, 100_000), nn.ReLU(), nn.Linear(100_000, 2)).to(dtype)
+    for weight in model[2].parameters():
+        weight.requires_grad_(False)
+    before = copy.deepcopy(model)
+    wide = Split(split.ids, split.inputs.to(dtype), split.labels)
+    train(model, wide, epochs=1, batch_size=25, **QUIET)
+    assert not torch.equal(model[0].weight, before[0].weight)
+    assert torch.equal(model[2].weight, before[2].weight)
+    assert model[0].weight.dtype == dtype
 
 
 def test_it_learns(split):

@@ -16,6 +16,7 @@ from ..seeding import generator
 from .batches import Loss, as_loss, batch_of
 from .history import History, recording
 from .settings import (
+    adamw,
     check_settings,
     check_validation,
     choose_device,
@@ -84,7 +85,7 @@ def train(
     loss, counted, processes = as_loss(loss, split), counted_rows(loss, split), Processes(accelerator)
     place = choose_device(device, [model], processes)
     begin_together(model.to(place), split, seed, processes)
-    optimiser = torch.optim.AdamW(trainable(model), lr=learning_rate, weight_decay=weight_decay)
+    optimiser = adamw(trainable(model), learning_rate, weight_decay)
     rates = learning_rates(optimiser, schedule, epochs * math.ceil(len(split) / batch_size))
     shuffle, history = generator(seed), History(device=str(place))
 
