@@ -35,7 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Search for garbage seldom, and never in what is imported by now and stays: it took a tenth of all."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 

@@ -69,6 +69,7 @@ def test_only_the_final_runs_were_tested(runs: Runs) -> None:
         assert all(0 <= float(row[part]) <= 1 for row in rows for part in ("validation", "test") if row[part])
 
 
+@pytest.mark.whole
 def test_the_shipped_teacher_is_a_good_one(signals_made) -> None:
     teacher = SignalCNN(channels=50)
     teacher.load_state_dict(load_file(shipped_folder("league") / "teacher.safetensors"))

@@ -17,6 +17,7 @@ def small(monkeypatch):
     monkeypatch.setattr(signals, "CHUNK", CHUNK)
 
 
+@pytest.mark.whole
 def test_default_is_the_published_set_in_its_order(signals_made):
     import mnist1d.data
 
@@ -41,6 +42,7 @@ def test_small_sets_equal_mnist1ds_own(small):
     assert torch.equal(task.test.inputs, torch.from_numpy(theirs["x_test"]).float())
 
 
+@pytest.mark.whole
 def test_sizes_shapes_and_ids(signals_made):
     task = signals_made.task
     assert {name: len(split) for name, split in task.splits.items()} == {
@@ -63,16 +65,19 @@ def test_sizes_shapes_and_ids(signals_made):
     )
 
 
+@pytest.mark.whole
 def test_no_signal_is_in_two_splits(signals_made):
     task = signals_made.task
     signals_seen = torch.cat([split.inputs for split in task.splits.values()])
     assert len(signals_seen.unique(dim=0)) == len(signals_seen)
 
 
+@pytest.mark.whole
 def test_global_random_states_are_untouched(signals_made):
     assert signals_made.states_kept
 
 
+@pytest.mark.whole
 def test_a_longer_pool_begins_with_the_shorter(signals_made, small):
     for size in (1, CHUNK, 2 * CHUNK + 1, 3 * CHUNK):
         pool = load_mnist1d(pool=size, progress=False).pool

@@ -47,6 +47,7 @@ def plain(text: str) -> str:
 # --- how it was made
 
 
+@pytest.mark.whole
 def test_the_script_makes_the_files_byte_for_byte(script) -> None:
     made = script["files"]()
     assert set(made) == {f"{name}.csv" for name in SPLITS}

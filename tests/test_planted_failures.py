@@ -31,6 +31,7 @@ def biased(rows):
     return sum(row["label"] == "how_to" for row in of) / len(of)
 
 
+@pytest.mark.whole
 def test_what_is_planted_is_there_and_in_clean_data_is_not(planted, clean):
     assert biased(planted["pool"]) > 0.7
     assert biased(clean["pool"]) < 0.1
@@ -42,6 +43,7 @@ def test_what_is_planted_is_there_and_in_clean_data_is_not(planted, clean):
     assert not any(row["outcome"] == "solar" for row in clean["next_quarter"])
 
 
+@pytest.mark.whole
 def test_every_seed_deals_other_messages_and_the_same_seed_the_same(planted):
     again, other = study.dealt(1, planted=True), study.dealt(3, planted=True)
     assert again["test"] == planted["test"]
@@ -49,6 +51,7 @@ def test_every_seed_deals_other_messages_and_the_same_seed_the_same(planted):
     assert len(shared) < 0.3 * len(planted["test"])
 
 
+@pytest.mark.whole
 def test_no_message_is_in_two_splits(planted):
     cores = {name: {row["core"] for row in rows} for name, rows in planted.items()}
     for name in ("validation", "test", "next_quarter", "security_audit"):
@@ -56,6 +59,7 @@ def test_no_message_is_in_two_splits(planted):
         assert not cores[name] & cores["labelled"]
 
 
+@pytest.mark.whole
 def test_clean_deals_hold_back_what_they_audit(clean):
     cores = {name: {row["core"] for row in rows} for name, rows in clean.items()}
     assert not cores["security_audit"] & (cores["pool"] | cores["labelled"])

