@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..bars import progress_bar
 from ..contract import Contract
@@ -88,20 +88,12 @@ def distill_own_data(
     model = mixed_teacher(transformer, data.labelled, place)
     data = replace(data, notes=(*data.notes, *teacher_notes(data, teacher), *share_notes(model)))
     outputs, on_test = teacher_outputs(model, data, place, progress=progress)
-    labels_only, distilled, student = [], [], None
-    for seed in progress_bar(range(seeds), title="students", unit="pair", shown=progress):
-        plain, soft = (train_student(data, source, seed, place) for source in (None, outputs))
-        labels_only.append(_report(data, plain["logits"]))
-        distilled.append(_report(data, soft["logits"], on_test))
-        student = student or kept_student(data, soft)
-    assert student is not None  # there are two seeds or more
+    labels_only, distilled, student = _students(data, outputs, on_test, place, seeds, progress)
     student.save(place.folder)
     export_onnx(student, place.folder)
     costs = _costs(model, student, data, place)
     report = _report(data, on_test.logits(data.test.ids))
-    verdict = None
-    if contract is not None:
-        verdict = contract.check(distilled[0], costs[SERVED], classes=data.classes)
+    verdict = contract.check(distilled[0], costs[SERVED], classes=data.classes) if contract else None
     outcome = Outcome(place.folder, data, labels_only, distilled, report, costs, sha256, verdict)
     _write(outcome, quote)
     return outcome
@@ -155,6 +147,25 @@ def _report(data: OwnData, logits: object, outputs: TeacherLogits | None = None)
     test = data.test
     rows = Split(test.ids, logits, test.labels)  # type: ignore[arg-type]
     return evaluate(nn.Identity(), rows, classes=data.classes, outputs=outputs)
+
+
+def _students(
+    data: OwnData,
+    outputs: TeacherLogits,
+    on_test: TeacherLogits,
+    place: Workplace,
+    seeds: int,
+    progress: bool,
+) -> tuple[list[Report], list[Report], NgramStudent]:
+    """Pairs of students: reports of those from labels and of the distilled ones, and the first of these."""
+    labels_only, distilled = [], []
+    first: Mapping[str, Tensor] = {}
+    for seed in progress_bar(range(seeds), title="students", unit="pair", shown=progress):
+        plain, soft = (train_student(data, source, seed, place) for source in (None, outputs))
+        labels_only.append(_report(data, plain["logits"]))
+        distilled.append(_report(data, soft["logits"], on_test))
+        first = first or soft
+    return labels_only, distilled, kept_student(data, first)
 
 
 def _costs(
