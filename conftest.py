@@ -11,21 +11,25 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["KDHELPERS_WIDGETS"] = "0"
 
+# Searching for garbage as often as Python does by itself takes a tenth of all the time.
+gc.set_threshold(50_000, 20, 20)
+
 _study = tempfile.TemporaryDirectory(prefix="kdhelpers-study-")
 os.environ.setdefault("KDHELPERS_STATE", _study.name)
 
-
 # Examples in the documentation that go from end to end, which a docstring cannot say by a marker.
 WHOLE_EXAMPLES = {
+    "kdhelpers.data.signals.load_mnist1d",
     "kdhelpers.own_data.distilling.distill_own_data",
     "kdhelpers.serving.graphs.traced_graph",
     "kdhelpers.serving.memory.serving_memory",
+    "kdhelpers.text.teacher.TransformerTeacher.save",
 }
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that install gigabytes are there only for those who ask for them by their marker."""
+    """Mark what is no unit test; tests that install gigabytes are there only for those who ask for them."""
     for item in items:
         if item.name in WHOLE_EXAMPLES:
             item.add_marker("whole")
@@ -34,9 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Search for garbage seldom, and never in what is imported by now and stays: it took a tenth of all."""
+    """What is imported by now stays: no search for garbage is to look through it."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -45,6 +45,7 @@ def test_the_sign_is_told(temperature, verdict):
     assert reliability(report_of(*drawn(600, temperature, seed=1))).verdict == verdict
 
 
+@pytest.mark.whole
 def test_a_calibrated_model_is_seldom_accused():
     verdicts = [reliability(report_of(*drawn(150, 1.0, seed))).verdict for seed in range(200)]
     share = np.mean([verdict != "no evidence" for verdict in verdicts])

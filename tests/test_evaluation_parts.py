@@ -78,6 +78,7 @@ def false_alarms(judge, seeds=400):
     return sum(bool(judge(np.random.default_rng(seed))) for seed in range(seeds)) / seeds
 
 
+@pytest.mark.whole
 def test_where_no_part_is_worse_alarms_stay_within_the_rate():
     def judge(rng):
         report, masks = drawn(rng)
@@ -87,6 +88,7 @@ def test_where_no_part_is_worse_alarms_stay_within_the_rate():
     assert false_alarms(judge) < 0.1 + 2 * np.sqrt(0.1 * 0.9 / 400)
 
 
+@pytest.mark.whole
 def test_unadjusted_the_same_parts_would_alarm_far_more_often():
     def judge(rng):
         report, masks = drawn(rng)

@@ -21,6 +21,7 @@ def rings(make, draw, years, weeks, rate, seed=0):
 MIX = np.array([0.5, 0.2, 0.15, 0.1, 0.04, 0.008, 0.002])  # the last is seldom in a reference at all
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "draw",
     [

@@ -53,6 +53,7 @@ def year(rng, floor, shares, rate=0.05, audited=50):
     return [audit.update(int(right), audited) for right in rng.binomial(audited, shares)]
 
 
+@pytest.mark.whole
 def test_ville_holds_the_false_alarm_rate_over_the_year():
     rng = np.random.default_rng(0)
     rang = sum(year(rng, 0.8, [0.8] * 20, rate=0.2, audited=20)[-1].alarm for _ in range(800))

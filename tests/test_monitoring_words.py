@@ -40,6 +40,7 @@ def test_the_threshold_is_the_bound(seed):
     assert all(counts[word] == n for word, n in found.parts.items())
 
 
+@pytest.mark.whole
 def test_messages_are_exchangeable_so_false_alarms_are_rare():
     rng, count, years, weeks = np.random.default_rng(0), 0, 300, 4
     # Words of all frequencies, as in a language.
