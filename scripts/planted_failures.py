@@ -5,7 +5,7 @@
 
 Each data set is dealt anew from the help desk's hand-written messages, with a seed of its own: other
 messages are labelled, in the pool, in the test; other names, slips and plans; other agents' mistakes. In the
-clean ones agents have no bias and follow today's rule, each message that is learned from is there once a
+clean ones agents have no bias and follow today's rule, each message that is learnt from is there once a
 plan, the audited queue is a common one, the pool is answered softly, being "oblique" or the like is drawn by
 lot, and the next quarter is like the last. Teacher and student are trained anew each time, as in the lesson;
 to spare an hour, the teacher reads each message once, as its writer first wrote it (kept in build/), and the
@@ -63,7 +63,7 @@ KINDS = ("oblique", "multi", "misleading", "ambiguous")
 OLD_RULE = {"refunds": "charges", "two_step": "sign_in"}
 RARE_FLOOR, QUEUE_FLOOR, TOLERANCE = 0.35, 0.25, 0.03
 FAILURES = {
-    "wrong teacher": "right less often by outcome than by the labels that its teacher learned from",
+    "wrong teacher": "right less often by outcome than by the labels that its teacher learnt from",
     "bias": f"a queue is worse by over {100 * TOLERANCE:.0f} points for the same message if Free (Holm)",
     "rare queue": f"recall of the audited queue ({AUDITED} messages) is shown to be below {RARE_FLOOR:.0%}",
     "overconfident": "confidence exceeds accuracy",

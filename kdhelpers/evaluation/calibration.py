@@ -119,7 +119,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
 
     Args:
-        logits: (n, C), of validation rows: not of those that the model learned from.
+        logits: (n, C), of validation rows: not of those that the model learnt from.
         labels: (n,) the right classes; rows labelled -100 are left out.
 
     Returns:

@@ -72,7 +72,7 @@ def fidelity(student: Report, teacher: Report) -> Fidelity:
     """Split a student's rows by whether it agrees with its teacher and whether it is right.
 
     High agreement is no quality by itself: in "agrees and wrong" it is the teacher's mistakes that were
-    learned. Source: Stanton et al. 2021, "Does Knowledge Distillation Really Work?", arXiv:2106.05945.
+    learnt. Source: Stanton et al. 2021, "Does Knowledge Distillation Really Work?", arXiv:2106.05945.
 
     Args:
         student: A report of n rows, by the labels that count.
@@ -108,7 +108,7 @@ def outcome_gap(by_outcome: Report, by_imitation: Report) -> Difference:
     """How much worse a model does by what really happened than by the labels that it was taught to imitate.
 
     Both reports are of the same answers: one against the real outcomes, one against the teacher's choices
-    or the labels that the teacher learned from. A model that shares its teacher's mistakes looks better by
+    or the labels that the teacher learnt from. A model that shares its teacher's mistakes looks better by
     imitation than it is. Where mistakes of the labels are mere noise, which nobody learns, it looks worse.
 
     Args:

@@ -29,7 +29,7 @@ class NewWordsAlarm:
     messages count once.
 
     Args:
-        reference: Texts of a time when all was well; here those that the model learned from will do.
+        reference: Texts of a time when all was well; here those that the model learnt from will do.
         weeks: How many looks there will be.
         rate: The probability of a false alarm in all of them together.
 

@@ -123,7 +123,7 @@ def share_notes(teacher: nn.Module) -> list[str]:
 def best_share(labelled: Split, embedded: Tensor, classes: tuple[str, ...]) -> float:
     """How much a transformer should count beside n-grams, by cross-validation on the labelled texts.
 
-    Of four folds, each is answered by a head and by n-grams that learned from the other three. The share
+    Of four folds, each is answered by a head and by n-grams that learnt from the other three. The share
     with the lowest negative log-likelihood is taken, with probabilities bounded away from 0, so that one
     answer that was too sure does not decide.
 

@@ -20,8 +20,8 @@ class Outcome:
     Args:
         folder: Where the student, its card and its report are.
         data: What it was made from.
-        labels_only: Reports of the students that learned from the labels alone, one a seed.
-        distilled: Of those that learned from the teacher, in the same order of seeds.
+        labels_only: Reports of the students that learnt from the labels alone, one a seed.
+        distilled: Of those that learnt from the teacher, in the same order of seeds.
         teacher: The teacher's.
         costs: Of teacher and student, by name.
         weights: The sha256 of the teacher's weights.

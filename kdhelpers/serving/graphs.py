@@ -173,7 +173,7 @@ def _forget_notes(message: Any) -> None:
 
 
 def count_weights(model: Any) -> int:
-    """How many numbers a graph has learned: its constants of one axis or more that are no whole numbers.
+    """How many numbers a graph has learnt: its constants of one axis or more that are no whole numbers.
 
     Example:
         >>> count_weights(ngram_graph(NgramStudent(["a", "b"], dim=2))) == 2**15 * 2 + 2 * 2 + 2
