@@ -66,6 +66,20 @@ def test_a_transformer_that_knows_what_words_do_not_show_is_taken_alone():
     assert share_of(Words(knows=True), split) == 1
 
 
+class SeldomWrong(Words):
+    """Takes every fifth letter for what it does not mean."""
+
+    def embed(self, texts, *, progress=False):
+        return torch.eye(2)[[MEANING[text] ^ (list(MEANING).index(text) % 5 == 0) for text in texts]]
+
+
+def test_what_ngrams_know_by_heart_does_not_count():
+    # No two texts are alike: n-grams know the class of those that they learned from, and of no other.
+    texts = list(MEANING)
+    split = Split(range(24), texts, torch.tensor([MEANING[text] for text in texts]))
+    assert share_of(SeldomWrong(knows=True), split) > 0
+
+
 def test_the_choice_is_kept_and_named(tmp_path):
     place = Workplace(tmp_path, {})
     teacher = mixed_teacher(Transformer(knows=False), LABELLED, place)

@@ -20,6 +20,11 @@ def data(tmp_path):
     return read_own_data(text="message", label="queue", **own_files(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return teacher_folder(tiny_teacher(tmp_path_factory.mktemp("tiny") / "teacher"))
+
+
 def distilbert(folder):
     """A kind of transformer whose configuration calls its width otherwise."""
     config = dict(model_type="distilbert", vocab_size=30_522, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
@@ -43,9 +48,9 @@ def test_a_teacher_is_fitted_once_and_then_read(make, data, tmp_path):
 
 
 @pytest.mark.usefixtures("few_ngrams")
-def test_the_labelled_texts_are_read_once_for_the_head_and_the_choice(data, tmp_path, monkeypatch):
+def test_the_labelled_texts_are_read_once_for_the_head_and_the_choice(data, tiny, tmp_path, monkeypatch):
     place = Workplace(tmp_path / "out", {})
-    teacher = fitted_teacher(data, *teacher_folder(tiny_teacher(tmp_path / "teacher")), place)
+    teacher = fitted_teacher(data, *tiny, place)
     by_itself = TransformerTeacher.fit(copy.deepcopy(teacher), data.labelled).head
     assert torch.equal(teacher.head.weight, by_itself.weight)
     monkeypatch.setattr(TransformerTeacher, "embed", None)  # and so cannot be asked again
@@ -53,9 +58,9 @@ def test_the_labelled_texts_are_read_once_for_the_head_and_the_choice(data, tmp_
     assert best_share(data.labelled, seen, data.classes) in SHARES
 
 
-def test_all_texts_are_asked_of_the_teacher_by_their_ids(data, tmp_path):
+def test_all_texts_are_asked_of_the_teacher_by_their_ids(data, tiny, tmp_path):
     place = Workplace(tmp_path / "out", {})
-    teacher = fitted_teacher(data, *teacher_folder(tiny_teacher(tmp_path / "teacher")), place)
+    teacher = fitted_teacher(data, *tiny, place)
     outputs, on_test = teacher_outputs(teacher, data, place, progress=False)
     assert set(outputs.ids) == {*data.labelled.ids, *data.pool.ids}
     assert on_test.ids == data.test.ids

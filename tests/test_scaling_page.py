@@ -18,7 +18,7 @@ from kdhelpers.teacher_outputs import record_teacher
 PAGE = (lessons.ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def said():
     """What the page's sessions define, after running them and comparing all that they print."""
     sessions = "\n".join(re.findall(r"```pycon\n(.*?)```", PAGE, re.DOTALL))
@@ -42,6 +42,7 @@ def test_a_row_takes_the_bytes_that_the_page_says(said, tmp_path, classes, top_k
     assert 0 <= sum(file.size for file in outputs.manifest.files) - expected * len(ids) < around
 
 
+@pytest.mark.whole
 def test_the_script_runs_in_one_process_too(tmp_path, monkeypatch):
     (script,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "distil.py").write_text(script)

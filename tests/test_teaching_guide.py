@@ -10,7 +10,6 @@ import lessons
 import nbformat
 import pytest
 from lesson_cells import code_cells, keys
-from nbconvert.nbconvertapp import NbConvertApp
 
 from kdhelpers import study
 
@@ -140,7 +139,10 @@ def test_the_wheelhouse_is_made_and_used_by_the_same_names() -> None:
         assert f"```powershell\n{windows}\n```" in GUIDE
 
 
+@pytest.mark.whole
 def test_the_handout_command_takes_outputs_away(tmp_path: Path) -> None:
+    from nbconvert.nbconvertapp import NbConvertApp
+
     command = block("handout").split()
     options = command[2:-1]
     assert command[:2] == [".venv/bin/jupyter", "nbconvert"]
