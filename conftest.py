@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["KDHELPERS_WIDGETS"] = "0"
 
 # Searching for garbage as often as Python does by itself takes a tenth of all the time.
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(100_000, 20, 50)
 
 _study = tempfile.TemporaryDirectory(prefix="kdhelpers-study-")
 os.environ.setdefault("KDHELPERS_STATE", _study.name)

@@ -35,8 +35,12 @@ def _parse(source: str) -> ast.Module:
 
 def calls(cell: Cell, name: str) -> list[ast.Call]:
     """The calls of a function in a cell, whether by its name or as an attribute."""
-    found = [node for node in ast.walk(tree(cell)) if isinstance(node, ast.Call)]
-    return [call for call in found if called(call) == name]
+    return [call for call in _calls(cell.source) if called(call) == name]
+
+
+@functools.cache
+def _calls(source: str) -> list[ast.Call]:
+    return [node for node in ast.walk(_parse(source)) if isinstance(node, ast.Call)]
 
 
 def keys(cell: Cell, name: str) -> list[str]:

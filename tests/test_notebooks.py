@@ -43,6 +43,7 @@ def saved(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=nbformat.NO_CONVERT)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
 @pytest.mark.parametrize("rule", lesson_rules.RULES, ids=[rule.__name__ for rule in lesson_rules.RULES])
 def test_a_lesson_keeps_the_rules(path: Path, rule) -> None:
