@@ -86,7 +86,8 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> Cost:
     memory.start()
     started, before = time.perf_counter(), received()
     try:
-        client.execute()
+        with tempfile.TemporaryDirectory() as state:  # its reader has answered nothing before
+            client.execute(env={**os.environ, "KDHELPERS_WIDGETS": "0", "KDHELPERS_STATE": state})
     finally:
         memory.stop()
     seconds = round(time.perf_counter() - started)
@@ -160,17 +161,15 @@ def main() -> int:
     options.add_argument("--no-run", action="store_true", help="tidy without executing")
     arguments = options.parse_args()
     failed = []
-    with tempfile.TemporaryDirectory() as state:
-        os.environ.update(KDHELPERS_WIDGETS="0", KDHELPERS_STATE=state)
-        for path in chosen(arguments.names):
-            print(f"{path.stem} ... ", end="", flush=True)
-            try:
-                cost = save(path, execute=not arguments.no_run)
-            except CellExecutionError as error:
-                failed.append(path.stem)
-                print("failed, not saved\n" + COLOURS.sub("", str(error)), flush=True)
-            else:
-                print(told(cost) if cost else "tidied", flush=True)
+    for path in chosen(arguments.names):
+        print(f"{path.stem} ... ", end="", flush=True)
+        try:
+            cost = save(path, execute=not arguments.no_run)
+        except CellExecutionError as error:
+            failed.append(path.stem)
+            print("failed, not saved\n" + COLOURS.sub("", str(error)), flush=True)
+        else:
+            print(told(cost) if cost else "tidied", flush=True)
     if failed:
         print(f"Not saved: {', '.join(failed)}. README left as it was.")
         return 1

@@ -49,6 +49,17 @@ def test_a_lesson_is_run_measured_and_tidied(tmp_path: Path) -> None:
 
 
 @pytest.mark.whole
+def test_each_lesson_meets_a_reader_who_has_answered_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KDHELPERS_STATE", str(tmp_path))
+    look = "from kdhelpers.study import predict, progress\nprogress()"
+    answer = 'predict("00/first", "Which?", ["one", "two"], choose=1)'
+    notebook = new_notebook(cells=[new_code_cell(look), new_code_cell(answer)])
+    for _ in range(2):
+        save_lessons.run(notebook, lessons.ROOT / "notebooks")
+        assert "Nothing here yet" in notebook.cells[0].outputs[0].data["text/plain"]
+
+
+@pytest.mark.whole
 def test_a_lesson_that_fails_is_left_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "00_fails.ipynb"
     nbformat.write(notebook_of("assert 1 == 2, 'not so'"), path)
