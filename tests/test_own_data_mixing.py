@@ -74,7 +74,7 @@ class SeldomWrong(Words):
 
 
 def test_what_ngrams_know_by_heart_does_not_count():
-    # No two texts are alike: n-grams know the class of those that they learned from, and of no other.
+    # No two texts are alike: n-grams know the class of those that they learnt from, and of no other.
     texts = list(MEANING)
     split = Split(range(24), texts, torch.tensor([MEANING[text] for text in texts]))
     assert share_of(SeldomWrong(knows=True), split) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,12 @@ def test_a_teacher_is_fitted_once_and_then_read(make, data, tmp_path):
     assert again.fingerprint() == first.fingerprint()
     kept.write_bytes(kept.read_bytes()[:-9])  # damaged: it is fitted anew
     assert torch.equal(fitted_teacher(data, *folder, place).head.bias, first.head.bias)
+
+
+def test_texts_of_one_class_teach_nothing(data, tiny, tmp_path):
+    alone = data.labelled.take(data.labelled.labels == 0)
+    with pytest.raises(ValueError, match=f"All labelled rows are of the class {data.classes[0]!r}"):
+        fitted_teacher(replace(data, labelled=alone), *tiny, Workplace(tmp_path / "out", {}))
 
 
 @pytest.mark.usefixtures("few_ngrams")

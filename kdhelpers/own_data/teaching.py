@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..data import Split
 from ..teacher_outputs import TeacherOutputs, record_teacher
 from ..text import TransformerTeacher, find_minilm
-from ..text.logistic import fit_logistic
+from ..text.logistic import fit_logistic, labelled_texts
 from .gathered import OwnData
 from .workplace import Workplace
 
@@ -82,7 +82,7 @@ def fitted_teacher(
         progress: Whether to show a bar while the texts are read.
 
     Raises:
-        ValueError: The folder holds no transformer that can be built.
+        ValueError: The folder holds no transformer that can be built, or all texts are of one class.
 
     Example:
         >>> import tempfile
@@ -94,9 +94,8 @@ def fitted_teacher(
     teacher = TransformerTeacher(data.classes, weights=weights, sha256=sha256, max_length=MAX_TOKENS)
 
     def fit() -> dict[str, Tensor]:
-        assert data.labelled.labels is not None
-        seen = embedded(teacher, data.labelled, place, progress=progress)
-        fit_logistic(teacher.head, seen, data.labelled.labels)
+        _, labels = labelled_texts(data.labelled, teacher.classes)
+        fit_logistic(teacher.head, embedded(teacher, data.labelled, place, progress=progress), labels)
         return dict(teacher.head.state_dict())
 
     teacher.head.load_state_dict(place.tensors("teacher-head", fit))
