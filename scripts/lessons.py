@@ -35,6 +35,10 @@ class Cost(NamedTuple):
     memory: float
     download: int = 0
 
+    @property
+    def download_said(self) -> str:
+        return f"{self.download} MB" if self.download else "nothing"
+
 
 def project(root: Path = ROOT) -> dict:
     """Everything pyproject.toml says."""
@@ -75,10 +79,9 @@ def install_source(root: Path = ROOT) -> str:
 
 def measured_text(cost: Cost) -> str:
     """The sentence about time and memory that a lesson's header holds."""
-    download = f"{cost.download} MB" if cost.download else "nothing"
     return (
         f"**Time and memory:** runs from top to bottom in about {cost.seconds} s and {cost.memory:.1f} GB "
-        f"on one CPU core, and downloads {download}."
+        f"on one CPU core, and downloads {cost.download_said}."
     )
 
 
@@ -114,7 +117,6 @@ def readme_table(root: Path = ROOT) -> str:
                 f"{path.name} was not measured: run `python scripts/save_lessons.py {path.stem}`."
             )
         takes = f"{cost.seconds / 60:.1f} min | {cost.memory:.1f} GB"
-        download = f"{cost.download} MB" if cost.download else "nothing"
         link = f"[{title}](notebooks/{path.name})"
-        rows.append(f"| {link} | {summary} | {takes} | {download} | {badge(path.stem, root)} |")
+        rows.append(f"| {link} | {summary} | {takes} | {cost.download_said} | {badge(path.stem, root)} |")
     return "\n".join(rows) + "\n"

@@ -148,7 +148,7 @@ def chosen(names: list[str]) -> list[Path]:
 
 
 def told(cost: Cost) -> str:
-    return f"{cost.seconds} s, {cost.memory:.2f} GB, {cost.download} MB downloaded"
+    return f"{cost.seconds} s, {cost.memory:.2f} GB, downloads {cost.download_said}"
 
 
 def main() -> int:
