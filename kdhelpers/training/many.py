@@ -94,6 +94,7 @@ def train_many(
     place = choose_device(device, models)
     weights, forward = stack(models, place)
     learning = [weight for weight in weights.values() if weight.requires_grad]
+    # Never the fused kind: a stack of small models rounds as each of them does alone.
     optimiser = torch.optim.AdamW(learning, lr=learning_rate, weight_decay=weight_decay)
     rates = learning_rates(optimiser, schedule, epochs * math.ceil(len(split) / batch_size))
     shuffles = [generator(seed) for seed in seeds]
